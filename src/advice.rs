@@ -33,6 +33,10 @@ pub enum OptionName {
     Passes,
     /// Which values may share memory.
     Reuse,
+    /// A model whose packed weights serve others.
+    Share,
+    /// A folder of compiled networks.
+    CacheDir,
     /// Whether the code's symbols are written for `perf`.
     PerfMap,
     /// Algorithms chosen by measured times.
@@ -56,6 +60,8 @@ impl OptionName {
             OptionName::Seed => "seed",
             OptionName::Passes => "passes",
             OptionName::Reuse => "reuse",
+            OptionName::Share => "share",
+            OptionName::CacheDir => "cache_dir",
             OptionName::PerfMap => "perf_map",
             OptionName::Tuned => "tuned",
         }

@@ -1,13 +1,15 @@
 //! From a graph to a model, stage by stage.
 //!
 //! graph -> [`schedule`] (passes) -> scheduled graph -> [`choose()`] and [`plan()`] -> [`lower`]
-//! (kernels) -> programs and regions -> [`Image`] (codegen) -> [`Model`]. Each stage can be run
-//! alone, and all of them up to code together as [`Stages`], for dumps and tests.
+//! (kernels) -> programs and regions -> [`Image`] (codegen) -> [`Artifact`] -> [`Model`]. Each stage
+//! can be run alone, and all of them up to code together as [`Stages`], for dumps and tests.
 
+pub mod artifact;
 pub mod choose;
 mod interpreted;
 pub mod stages;
 
+use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,10 +17,8 @@ use resnetc_ir::{DType, Graph, NodeId};
 
 pub use resnetc_ir::cost::{macs, moved_bytes, run_macs};
 
-use crate::codegen::code::CodeSpace;
 use crate::codegen::image::{Image, Options as CodegenOptions};
 use crate::codegen::machine::Cranelift;
-use crate::codegen::perf_map;
 use crate::error::Error;
 use crate::host::executable;
 use crate::options::{Engine, Options};
@@ -26,14 +26,21 @@ use crate::passes::Remarks;
 use crate::plan;
 use crate::report::kernels::describe;
 use crate::report::plan::MemoryPlan;
-use crate::runtime::compiled::Compiled;
-use crate::runtime::model::{Body, Model, Port, Program};
-use crate::runtime::pack::pack;
-use crate::runtime::threads::ThreadPool;
+use crate::runtime::model::{Model, Port};
+use crate::runtime::weights::{Segment, share};
 
-pub use crate::report::compilation::{CompileReport, Interpreted};
+pub use crate::report::compilation::{CacheUse, CompileReport, Interpreted};
+pub(crate) use artifact::Artifact;
 pub use choose::{Choices, candidates, choose};
 pub use stages::{Lowered, Stages, lower, machine, plan, schedule};
+
+/// What a graph becomes.
+pub(crate) enum Outcome {
+    /// Code and data that no process owns yet.
+    Compiled(Box<Artifact>),
+    /// The interpreter runs it.
+    Interpreted(Model),
+}
 
 /// Compiles a graph. Options that control how a network is loaded are ignored: they were for
 /// whoever made the graph.
@@ -41,24 +48,37 @@ pub use stages::{Lowered, Stages, lower, machine, plan, schedule};
 /// # Errors
 /// If an operator cannot be compiled, the CPU lacks the instruction set, the number of threads is
 /// out of range, or the system refuses memory.
-pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
+pub fn compile(graph: Graph, options: &Options) -> Result<Model, Error> {
+    match compile_apart(graph, options, &[])? {
+        Outcome::Compiled(artifact) => artifact.into_model(options),
+        Outcome::Interpreted(model) => Ok(model),
+    }
+}
+
+/// As [`compile`], without making code executable. Weights that are packed as in `others` are not
+/// kept twice.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn compile_apart(
+    mut graph: Graph,
+    options: &Options,
+    others: &[Arc<Segment>],
+) -> Result<Outcome, Error> {
     options.isa.resolve()?;
     options.thread_count()?;
     let refusal = executable::probe().err();
+    let interpret = |graph, why| Ok(Outcome::Interpreted(interpreted::model(graph, options, why)?));
     match (options.engine, refusal) {
-        (Engine::Interpreted, _) => {
-            return interpreted::model(graph, options, Interpreted::AskedFor);
-        }
-        (Engine::Auto, Some(refusal)) => {
-            return interpreted::model(graph, options, Interpreted::NoCode(refusal));
-        }
+        (Engine::Interpreted, _) => return interpret(graph, Interpreted::AskedFor),
+        (Engine::Auto, Some(refusal)) => return interpret(graph, Interpreted::NoCode(refusal)),
         (Engine::Compiled, Some(refusal)) => return Err(Error::NoCode(refusal)),
         (Engine::Compiled | Engine::Auto, None) => {}
     }
     let mut clock = Clock::default();
     let remarks = schedule(&mut graph, options)?;
     clock.lap("passes");
-    build(graph, remarks, clock, options)
+    Ok(Outcome::Compiled(Box::new(build(graph, remarks, clock, options, others)?)))
 }
 
 /// Compiles a graph that has been through the passes, as it is; to machine code, whatever engine
@@ -68,7 +88,7 @@ pub fn compile(mut graph: Graph, options: &Options) -> Result<Model, Error> {
 /// As [`compile`].
 pub fn compile_scheduled(graph: Graph, options: &Options) -> Result<Model, Error> {
     executable::probe().map_err(Error::NoCode)?;
-    build(graph, Remarks::default(), Clock::default(), options)
+    build(graph, Remarks::default(), Clock::default(), options, &[])?.into_model(options)
 }
 
 fn build(
@@ -76,7 +96,8 @@ fn build(
     remarks: Remarks,
     mut clock: Clock,
     options: &Options,
-) -> Result<Model, Error> {
+    others: &[Arc<Segment>],
+) -> Result<Artifact, Error> {
     options.check_compilation()?;
     let stages = Stages::of_scheduled(graph, remarks, options)?;
     let Stages { graph, choices, plan, isa, machine, .. } = &stages;
@@ -84,7 +105,7 @@ fn build(
     // thousandth of a compilation.
     plan::verify::verify(graph, plan).map_err(Error::Plan)?;
     clock.lap("plan");
-    let lowered = stages.lower()?;
+    let mut lowered = stages.lower()?;
     let port = |name: &str, node: NodeId, dtype: DType| Port {
         name: name.to_owned(),
         shape: graph.node(node).ty.shape.clone(),
@@ -101,46 +122,56 @@ fn build(
     let remarks = stages.remarks;
     drop(stages.graph);
     clock.lap("lower");
+    let shared = options.share.as_ref().map_or(&[][..], Model::segments);
+    let known = [shared, others].concat();
+    let weights = packed(&mut lowered, machine.threads, &known)?;
+    let is_own = |segment: &&Arc<Segment>| !known.iter().any(|k| Arc::ptr_eq(k, segment));
+    let own_bytes: usize = weights.iter().filter(is_own).map(|segment| segment.bytes().len()).sum();
+    clock.lap("pack");
     let cranelift = Cranelift::host()?;
     let how = CodegenOptions { threads: machine.threads, ..CodegenOptions::default() };
     let image = Image::compile(&cranelift, isa, &lowered.kernels, &lowered.regions, how)?;
-    let code = CodeSpace::new(&cranelift, &image)?;
-    let perf_map = options.perf_map.then(|| perf_map::append(code.symbols(&image)));
     clock.lap("codegen");
-    let bytes = lowered.weight_bytes;
-    let no_memory = |e: std::io::Error| Error::Memory {
-        what: "packed weights",
-        bytes,
-        reason: Some(e.to_string()),
-    };
-    let weights = pack(lowered.packs, bytes, machine.threads).map_err(no_memory)?;
-    clock.lap("pack");
     let report = CompileReport {
         interpreted: None,
         isa,
         arena_bytes,
         thread_bytes: lowered.thread_bytes,
         arena_lower_bound,
-        weight_bytes: bytes,
-        code_bytes: code.size(),
+        weight_bytes: lowered.weight_bytes,
+        shared_bytes: lowered.weight_bytes.saturating_sub(own_bytes),
+        code_bytes: image.size(),
         kernels: lowered.kernels.len(),
         tuned,
         phases: clock.laps,
         remarks,
-        perf_map: perf_map.and_then(Result::err).map(|e| e.to_string()),
+        perf_map: None,
+        cache: None,
         memory,
         compiled: describe(&lowered.kernels, &image.kernels, &lowered.regions),
         convolutions,
     };
-    let pool = match &options.pool {
-        Some(pool) => pool.clone(),
-        None => ThreadPool::common(machine.threads)?,
-    };
     let steps = lowered.steps;
-    let compiled = Compiled { code, weights, thread_bytes: lowered.thread_bytes, steps, pool };
-    let body = Body::Compiled(Box::new(compiled));
-    let program = Program { inputs, outputs, arena_bytes, body };
-    Ok(Model { program: Arc::new(program), report: Arc::new(report) })
+    Ok(Artifact { inputs, outputs, image, weights, steps, threads: machine.threads, report })
+}
+
+/// The packed constants of a network, in segments that are known where those have equal ones.
+fn packed(
+    lowered: &mut Lowered,
+    threads: usize,
+    known: &[Arc<Segment>],
+) -> Result<Vec<Arc<Segment>>, Error> {
+    let bytes = lowered.weight_bytes;
+    let no_memory = |e: std::io::Error| Error::Memory {
+        what: "packed weights",
+        bytes,
+        reason: Some(e.to_string()),
+    };
+    let own = Segment::pack(take(&mut lowered.packs), bytes, threads).map_err(no_memory)?;
+    match known {
+        [] => Ok(vec![Arc::new(own)]),
+        known => share(own, known, &mut lowered.regions).map_err(no_memory),
+    }
 }
 
 /// Measures the phases of a compilation.

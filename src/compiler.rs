@@ -3,20 +3,22 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use resnetc_ir::{Graph, NodeId};
 
+use crate::advice::OptionName;
+use crate::cache::{self, Contents, FileVersion, Made};
 use crate::compile::compile;
-use crate::description::{self, Description, Kind, read};
+use crate::description::{self, Description, Kind, Named, read};
 use crate::error::Error;
 use crate::import::named::{Candidate, find};
 use crate::import::onnx::Bindings;
 use crate::import::safetensors::WeightFile;
 use crate::import::{ImportErrorKind, limits, onnx, safetensors};
-use crate::options::{Options, Source};
-use crate::runtime::model::Model;
+use crate::options::{Engine, Options, Source};
+use crate::runtime::model::{Model, Origin, Resize};
 use crate::spec::{Spec, SpecError, SpecErrorKind, Weights};
 
 /// Loads networks with one set of options.
@@ -70,6 +72,24 @@ pub struct Network {
     graph: Graph,
     options: Options,
     random_weights: Option<u64>,
+    /// What it is made from, if it may be in a folder of compiled networks; or why that is not
+    /// known.
+    contents: Option<Result<Contents, String>>,
+    /// What it was loaded from; `None` for bytes and graphs.
+    origin: Option<Arc<Loaded>>,
+}
+
+/// What a network was loaded from, and with which options.
+#[derive(Debug)]
+struct Loaded {
+    source: LoadedFrom,
+    options: Options,
+}
+
+#[derive(Debug)]
+enum LoadedFrom {
+    Onnx(FileVersion),
+    Spec(Box<Spec>, Option<PathBuf>),
 }
 
 impl Compiler {
@@ -85,7 +105,48 @@ impl Compiler {
     /// If there is no such network or file, or it cannot be imported; the error names the file and
     /// every offending node or key.
     pub fn load(&self, model: impl AsRef<Path>) -> Result<Network, Error> {
-        self.build(&Description::open(model)?)
+        let caches = self.options.cache_dir.is_some();
+        self.build(&Description::opened(model.as_ref(), caches)?)
+    }
+
+    /// Loads and compiles what `model` names, as [`Compiler::load`] and [`Network::compile`] do. If
+    /// the options name a folder of compiled networks ([`Options::cache_dir`]) that has this one, and
+    /// its file has not changed since, the file is not even read.
+    ///
+    /// # Errors
+    /// As [`Compiler::load`] and [`Network::compile`].
+    pub fn compile(&self, model: impl AsRef<Path>) -> Result<Model, Error> {
+        let path = model.as_ref();
+        match self.cached(path)? {
+            Some(model) => Ok(model),
+            None => self.load(path)?.compile(),
+        }
+    }
+
+    /// The compiled network that a name or a path stands for, if it can be had without reading
+    /// files of weights.
+    fn cached(&self, path: &Path) -> Result<Option<Model>, Error> {
+        let Options { cache_dir: Some(cache), weights, seed, .. } = &self.options else {
+            return Ok(None);
+        };
+        let named = Named::of(path)?;
+        let source = match (&named, weights) {
+            (Named::Onnx, _) => Source::Onnx,
+            (Named::Spec(..), Some(_)) => Source::Weighted,
+            (Named::Spec(..), None) => Source::Drawn,
+        };
+        self.options.check(source)?;
+        let contents = match &named {
+            Named::Onnx => Contents::known_onnx(cache, path),
+            Named::Spec(spec, _) => Contents::known_spec(cache, spec, weights.as_deref(), *seed),
+        };
+        let Some(contents) = contents else { return Ok(None) };
+        let found = cache::find(cache, &contents, &self.options)?;
+        let source = match named {
+            Named::Onnx => LoadedFrom::Onnx(FileVersion::unread(path)),
+            Named::Spec(spec, file) => LoadedFrom::Spec(spec, file),
+        };
+        Ok(found.map(|model| model.with_origin(self.loaded(source))))
     }
 
     /// Builds the network of a description.
@@ -94,15 +155,28 @@ impl Compiler {
     /// As [`Compiler::load`].
     pub fn build(&self, description: &Description) -> Result<Network, Error> {
         match &description.0 {
-            Kind::Spec(spec, file) => self.spec(spec).map_err(|e| match (e, file) {
-                (Error::Spec(e), Some(file)) => e.in_file(file).into(),
-                (e, _) => e,
-            }),
-            Kind::Onnx(model) => {
+            Kind::Spec(spec, file) => self.named_spec(spec, file.as_deref()),
+            Kind::Onnx(model, version) => {
                 self.options.check(Source::Onnx)?;
-                Ok(self.network(model.graph(&self.options.bindings())?))
+                let graph = model.graph(&self.options.bindings())?;
+                let contents =
+                    || version.contents().and_then(|file| Contents::of_onnx(file, model));
+                let source = LoadedFrom::Onnx(version.clone());
+                Ok(self.network(graph, contents).loaded_from(self.loaded(source)))
             }
         }
+    }
+
+    /// As [`Compiler::spec`]; `file` is where the spec was read from.
+    fn named_spec(&self, spec: &Spec, file: Option<&Path>) -> Result<Network, Error> {
+        self.spec(spec).map_err(|e| match (e, file) {
+            (Error::Spec(e), Some(file)) => e.in_file(file).into(),
+            (e, _) => e,
+        })
+    }
+
+    fn loaded(&self, source: LoadedFrom) -> Arc<Loaded> {
+        Arc::new(Loaded { source, options: self.options.clone().share(None) })
     }
 
     /// Builds the network of a spec, with weights from the file that the options name, or with
@@ -111,20 +185,28 @@ impl Compiler {
     /// # Errors
     /// If the spec makes no sense or the weights do not fit it.
     pub fn spec(&self, spec: &Spec) -> Result<Network, Error> {
-        match &self.options.weights {
-            Some(file) => {
-                self.options.check(Source::Weighted)?;
-                let mut buffer = read(file, limits::FILE_BYTES)?;
-                let read = safetensors::decode_all(&mut buffer).map_err(|e| e.in_file(file))?;
-                self.weighted(spec, read, &|error| error.in_file(file))
-            }
+        let network = match &self.options.weights {
+            Some(file) => self.spec_with_file(spec, file)?,
             None => {
                 self.options.check(Source::Drawn)?;
                 let seed = self.options.seed;
-                let network = self.built(spec, &Weights::Random { seed }, &|error| error)?;
-                Ok(Network { random_weights: Some(seed), ..network })
+                let contents = || Contents::of_spec(spec, Made::Seed(seed));
+                let weights = Weights::Random { seed };
+                let network = self.built(spec, &weights, &|error| error, &contents)?;
+                Network { random_weights: Some(seed), ..network }
             }
-        }
+        };
+        Ok(network.loaded_from(self.loaded(LoadedFrom::Spec(Box::new(spec.clone()), None))))
+    }
+
+    fn spec_with_file(&self, spec: &Spec, file: &Path) -> Result<Network, Error> {
+        self.options.check(Source::Weighted)?;
+        let caches = self.options.cache_dir.is_some();
+        let read = |file: &Path| read(file, limits::FILE_BYTES);
+        let (version, mut buffer) = FileVersion::read(file, caches, read)?;
+        let weights = safetensors::decode_all(&mut buffer).map_err(|e| e.in_file(file))?;
+        let contents = || Contents::of_spec(spec, Made::File(&version.contents()?));
+        self.weighted(spec, weights, &|error| error.in_file(file), &contents)
     }
 
     /// Builds the network of a spec with weights from memory: the bytes of a safetensors file.
@@ -135,7 +217,8 @@ impl Compiler {
     pub fn spec_with_weights(&self, spec: &Spec, weights: &[u8]) -> Result<Network, Error> {
         self.options.check(Source::Given)?;
         let mut bytes = weights;
-        self.weighted(spec, safetensors::decode_all(&mut bytes)?, &|error| error)
+        let contents = || Contents::of_spec(spec, Made::Bytes(weights));
+        self.weighted(spec, safetensors::decode_all(&mut bytes)?, &|error| error, &contents)
     }
 
     /// The network of a spec with weights from a file, which `locate` names in errors.
@@ -144,11 +227,13 @@ impl Compiler {
         spec: &Spec,
         WeightFile { floats, integers }: WeightFile,
         locate: &dyn Fn(SpecError) -> SpecError,
+        contents: &dyn Fn() -> Result<Contents, String>,
     ) -> Result<Network, Error> {
-        self.built(spec, &Weights::Map(floats), &|error| match &*error.kind {
+        let refine = |error: SpecError| match &*error.kind {
             SpecErrorKind::Weights { .. } => locate(error.with_integers(&integers)),
             _ => error,
-        })
+        };
+        self.built(spec, &Weights::Map(floats), &refine, contents)
     }
 
     fn built(
@@ -156,10 +241,11 @@ impl Compiler {
         spec: &Spec,
         weights: &Weights,
         refine: &dyn Fn(SpecError) -> SpecError,
+        contents: &dyn Fn() -> Result<Contents, String>,
     ) -> Result<Network, Error> {
         let mut graph = spec.build(weights, self.batch(spec)?).map_err(refine)?;
         choose_outputs(&mut graph, &self.options.outputs)?;
-        Ok(self.network(graph))
+        Ok(self.network(graph, contents))
     }
 
     /// The batch for a spec: the first extent of the shape that the options give its input, if they
@@ -185,7 +271,7 @@ impl Compiler {
     /// # Errors
     /// If it cannot be imported, or was changed while it was read.
     pub fn onnx(&self, file: &Path) -> Result<Network, Error> {
-        self.build(&Description::onnx(file)?)
+        self.build(&Description::onnx(file, self.options.cache_dir.is_some())?)
     }
 
     /// Imports an ONNX model from memory. Data that it keeps in other files is looked for in
@@ -194,8 +280,7 @@ impl Compiler {
     /// # Errors
     /// If it cannot be imported.
     pub fn onnx_bytes(&self, bytes: &[u8], folder: Option<&Path>) -> Result<Network, Error> {
-        self.options.check(Source::Onnx)?;
-        Ok(self.network(onnx::Model::parse(bytes, folder)?.graph(&self.options.bindings())?))
+        self.parsed(bytes, folder.into())
     }
 
     /// Imports an ONNX model from memory, and from `data` the contents of each other file in which
@@ -228,9 +313,14 @@ impl Compiler {
         bytes: &[u8],
         data: impl Fn(&str) -> io::Result<Cow<'static, [u8]>> + Send + Sync + 'static,
     ) -> Result<Network, Error> {
+        self.parsed(bytes, onnx::Beside::Given(Arc::new(data)))
+    }
+
+    fn parsed(&self, bytes: &[u8], beside: onnx::Beside) -> Result<Network, Error> {
         self.options.check(Source::Onnx)?;
-        let model = onnx::Model::parse(bytes, onnx::Beside::Given(Arc::new(data)))?;
-        Ok(self.network(model.graph(&self.options.bindings())?))
+        let model = onnx::Model::parse(bytes, beside)?;
+        let graph = model.graph(&self.options.bindings())?;
+        Ok(self.network(graph, || Contents::of_onnx_bytes(bytes, &model)))
     }
 
     /// Takes a graph as it is, without the outputs that the options leave out.
@@ -241,11 +331,18 @@ impl Compiler {
     pub fn graph(&self, mut graph: Graph) -> Result<Network, Error> {
         self.options.check(Source::Graph)?;
         choose_outputs(&mut graph, &self.options.outputs)?;
-        Ok(self.network(graph))
+        Ok(self.network(graph, || Err("a graph in memory has no files".to_owned())))
     }
 
-    fn network(&self, graph: Graph) -> Network {
-        Network { graph, options: self.options.clone(), random_weights: None }
+    /// A network with these contents, which are determined if they are needed.
+    fn network(
+        &self,
+        graph: Graph,
+        contents: impl FnOnce() -> Result<Contents, String>,
+    ) -> Network {
+        let options = self.options.clone();
+        let contents = options.cache_dir.is_some().then(contents);
+        Network { graph, options, random_weights: None, contents, origin: None }
     }
 }
 
@@ -288,7 +385,44 @@ impl Network {
     /// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses
     /// memory.
     pub fn compile(self) -> Result<Model, Error> {
-        compile(self.graph, &self.options)
+        let Network { graph, options, random_weights: _, contents, origin } = self;
+        let model = match &options.cache_dir {
+            Some(folder) => {
+                let unknown = || Err(format!("it was loaded without {}", OptionName::CacheDir));
+                let contents = contents.unwrap_or_else(unknown);
+                cache::compile(graph, &options, folder, contents)?
+            }
+            None => compile(graph, &options)?,
+        };
+        Ok(match origin {
+            Some(origin) => model.with_origin(origin),
+            None => model,
+        })
+    }
+
+    fn loaded_from(self, origin: Arc<Loaded>) -> Network {
+        Network { origin: Some(origin), ..self }
+    }
+}
+
+impl Origin for Loaded {
+    fn resized(&self, size: Resize<'_>, model: &Model) -> Result<Model, Error> {
+        let options = self.options.clone();
+        let mut options = match size {
+            Resize::Batch(images) => options.with_images(images),
+            Resize::Shapes(shapes) => options.with_shapes(shapes),
+        };
+        if options.engine != Engine::Interpreted {
+            options.share = Some(model.clone());
+        }
+        let compiler = Compiler::new(options);
+        match &self.source {
+            LoadedFrom::Onnx(version) if !version.is_there() => {
+                Err(Error::ChangedOrigin { file: version.path().to_owned() })
+            }
+            LoadedFrom::Onnx(version) => compiler.compile(version.path()),
+            LoadedFrom::Spec(spec, file) => compiler.named_spec(spec, file.as_deref())?.compile(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use resnetc_ir::DType;
 
+use crate::cache::FileVersion;
 use crate::error::Error;
 use crate::import::onnx::{self, Dim, InputInfo};
 use crate::import::{ImportError, ImportErrorKind, foreign, limits};
@@ -33,7 +34,7 @@ pub struct Description(pub(crate) Kind);
 pub(crate) enum Kind {
     /// A spec, and the file that it was read from.
     Spec(Box<Spec>, Option<PathBuf>),
-    Onnx(Box<onnx::Model>),
+    Onnx(Box<onnx::Model>, FileVersion),
 }
 
 impl Description {
@@ -43,26 +44,23 @@ impl Description {
     /// # Errors
     /// If there is no such network or file, or the file is not a description.
     pub fn open(model: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = model.as_ref();
-        if let Some(spec) = path.to_str().and_then(Spec::builtin) {
-            return Ok(Description(Kind::Spec(Box::new(spec), None)));
-        }
-        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        match extension.as_deref() {
-            Some("onnx") => Description::onnx(path),
-            Some("toml" | "json") => {
-                let spec = Box::new(Spec::load(path)?);
-                Ok(Description(Kind::Spec(spec, Some(path.to_owned()))))
-            }
-            _ => Err(Error::UnknownModel { model: path.to_owned(), reason: no_model(path) }),
+        Description::opened(model.as_ref(), false)
+    }
+
+    /// As [`Description::open`]. `with_digest` is whether the file's digest will be needed.
+    pub(crate) fn opened(path: &Path, with_digest: bool) -> Result<Self, Error> {
+        match Named::of(path)? {
+            Named::Onnx => Description::onnx(path, with_digest),
+            Named::Spec(spec, file) => Ok(Description(Kind::Spec(spec, file))),
         }
     }
 
     /// Opens an ONNX file, whatever its name is.
-    pub(crate) fn onnx(file: &Path) -> Result<Self, Error> {
-        let mut buffer = read(file, limits::ONNX_BYTES)?;
+    pub(crate) fn onnx(file: &Path, with_digest: bool) -> Result<Self, Error> {
+        let read = |file: &Path| read(file, limits::ONNX_BYTES);
+        let (version, mut buffer) = FileVersion::read(file, with_digest, read)?;
         let model = Box::new(onnx::Model::decode(&mut buffer, file)?);
-        Ok(Description(Kind::Onnx(model)))
+        Ok(Description(Kind::Onnx(model, version)))
     }
 
     /// The declared inputs that the outputs of these names need; without names, all inputs.
@@ -71,8 +69,36 @@ impl Description {
     /// If an input is not a tensor of numbers, or there is no such output.
     pub fn inputs(&self, outputs: &[String]) -> Result<Vec<InputInfo>, Error> {
         match &self.0 {
-            Kind::Onnx(model) => Ok(model.inputs_of(outputs)?),
+            Kind::Onnx(model, _) => Ok(model.inputs_of(outputs)?),
             Kind::Spec(spec, _) => Ok(vec![spec_input(spec)]),
+        }
+    }
+}
+
+/// What a name or a path stands for.
+pub(crate) enum Named {
+    /// A spec, and the file that it was read from.
+    Spec(Box<Spec>, Option<PathBuf>),
+    /// An ONNX file, which is not opened.
+    Onnx,
+}
+
+impl Named {
+    /// What `path` names: a built-in network, a spec, which is read, or an ONNX file.
+    ///
+    /// # Errors
+    /// If it is none of them, or the spec is not valid.
+    pub(crate) fn of(path: &Path) -> Result<Self, Error> {
+        if let Some(spec) = path.to_str().and_then(Spec::builtin) {
+            return Ok(Named::Spec(Box::new(spec), None));
+        }
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        match extension.as_deref() {
+            Some("onnx") => Ok(Named::Onnx),
+            Some("toml" | "json") => {
+                Ok(Named::Spec(Box::new(Spec::load(path)?), Some(path.to_owned())))
+            }
+            _ => Err(Error::UnknownModel { model: path.to_owned(), reason: no_model(path) }),
         }
     }
 }

@@ -87,6 +87,25 @@ pub enum Error {
     /// The network cannot be written as a file for other programs.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// A model that was compiled from memory cannot be compiled again for other sizes.
+    #[error(
+        "the model was compiled from memory, so it cannot be loaded again; compile it from there \
+         for the other size with {}, which keeps equal weights in memory once",
+        OptionName::Share
+    )]
+    NoOrigin,
+    /// The file of a model is not the one that the model was compiled from.
+    #[error("{} has changed since the model was compiled; compile it again", path_line(.file))]
+    ChangedOrigin {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A shape was given for the input of a model that has several.
+    #[error("the model has {inputs} inputs; give their shapes by name, with with_shapes()")]
+    ManyInputs {
+        /// How many.
+        inputs: usize,
+    },
     /// The system does not have enough memory.
     #[error("not enough memory for {bytes} bytes of {what}{}", because(.reason))]
     Memory {
@@ -121,6 +140,9 @@ impl Error {
             Error::Plan(_) => ErrorCode::PlanBug,
             Error::Tune(_) => ErrorCode::GraphBug,
             Error::Export(e) => e.code(),
+            Error::NoOrigin => ErrorCode::NoOrigin,
+            Error::ChangedOrigin { .. } => ErrorCode::ChangedOrigin,
+            Error::ManyInputs { .. } => ErrorCode::ManyInputs,
             Error::Memory { .. } => ErrorCode::OutOfMemory,
             Error::Run(e) => e.code(),
         }

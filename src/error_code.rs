@@ -92,6 +92,9 @@ codes! {
     UnsupportedMachine, "unsupported-machine", Machine, "This CPU or system cannot run compiled code.";
     NoExecutableMemory, "no-executable-memory", Machine, "The system does not allow executable memory; the interpreter needs none.";
     ThreadsRefused, "threads-refused", Machine, "The system refused to start the threads of a run.";
+    NoOrigin, "no-origin", Call, "A model that was compiled from memory cannot be loaded again for another size.";
+    ChangedOrigin, "changed-origin", Call, "The file of a model is not the one that the model was compiled from.";
+    ManyInputs, "many-inputs", Call, "A shape was given without a name, and the model has several inputs.";
     OutOfMemory, "out-of-memory", Machine, "The system does not have enough memory.";
     NotExpressible, "not-expressible", Call, "ONNX cannot express some values of the network; the message lists all of them.";
     ModelTooLarge, "model-too-large", Call, "The network is larger than an ONNX file can be.";

@@ -30,6 +30,7 @@
 //! | [`Array`], [`Number`], [`DType`], [`Element`] | elements of every type, and which of them a network accepts |
 //! | [`errors`] | what can go wrong, each with a stable code |
 //! | [`report`], [`profile`], [`CompileReport`] | what the compiler did and what runs cost, as data |
+//! | [`cache`] | compiled networks in a folder |
 //! | [`tune`], [`Tuned`] | which algorithms are the fastest here, measured |
 //! | [`quantize`] | networks in f32 to networks of bytes |
 //! | [`spec`], [`export`], [`ir`] | networks written by hand: descriptions, files for other programs, graphs |
@@ -45,6 +46,7 @@
 pub mod advice;
 #[doc(hidden)]
 pub mod array;
+pub mod cache;
 #[doc(hidden)]
 pub mod check;
 #[doc(hidden)]
@@ -64,6 +66,7 @@ pub mod export;
 pub mod host;
 #[doc(hidden)]
 pub mod import;
+mod interned;
 #[doc(hidden)]
 pub mod isa;
 #[doc(hidden)]
@@ -90,7 +93,7 @@ pub mod tune;
 pub mod whole_file;
 
 pub use array::{Array, Number};
-pub use compile::{CompileReport, Interpreted};
+pub use compile::{CacheUse, CompileReport, Interpreted};
 pub use compiler::{Compiler, Network};
 pub use description::Description;
 #[doc(inline)]

@@ -15,6 +15,7 @@ use crate::kernels::summation::Summation;
 use crate::kernels::tuned::Tuned;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
+use crate::runtime::model::Model;
 use crate::runtime::pool::{default_threads, most_threads};
 use crate::runtime::threads::ThreadPool;
 
@@ -134,6 +135,16 @@ pub struct Options {
     pub passes: PassSelection,
     /// Which values may share memory.
     pub reuse: Reuse,
+    /// Have equal packed weights in memory once: in this model's, as far as it has them. For a
+    /// network that is compiled for several sizes; see also [`Model::with_batch`].
+    pub share: Option<Model>,
+    /// A folder of compiled networks. A network that is in it is not compiled again, and its packed
+    /// weights are mapped, so that all processes have them in memory once;
+    /// [`CompileReport::cache`](crate::compile::CompileReport::cache) says what was found there.
+    ///
+    /// The folder is created if it is missing. It holds machine code, so it must belong to this
+    /// user, and nobody else may be able to write to it.
+    pub cache_dir: Option<PathBuf>,
     /// Name the compiled functions for `perf` and other tools that read `/tmp/perf-PID.map`. If
     /// that file cannot be written,
     /// [`CompileReport::perf_map`](crate::compile::CompileReport::perf_map) says why.
@@ -160,6 +171,8 @@ impl Default for Options {
             seed: 0,
             passes: PassSelection::All,
             reuse: Reuse::default(),
+            share: None,
+            cache_dir: None,
             perf_map: false,
             tuned: None,
         }
@@ -178,6 +191,8 @@ const INTERPRETED: &[NoEffect] = {
         idle(OptionName::Numerics),
         idle(OptionName::Passes),
         idle(OptionName::Reuse),
+        idle(OptionName::Share),
+        idle(OptionName::CacheDir),
         idle(OptionName::PerfMap),
         idle(OptionName::Tuned),
     ]
@@ -231,6 +246,8 @@ impl Options {
             seed,
             passes,
             reuse,
+            share,
+            cache_dir,
             perf_map,
             tuned,
         } = self;
@@ -248,6 +265,8 @@ impl Options {
             (OptionName::Seed, *seed != 0),
             (OptionName::Passes, *passes != PassSelection::All),
             (OptionName::Reuse, *reuse != Reuse::default()),
+            (OptionName::Share, share.is_some()),
+            (OptionName::CacheDir, cache_dir.is_some()),
             (OptionName::PerfMap, *perf_map),
             (OptionName::Tuned, tuned.is_some()),
         ];
@@ -290,6 +309,21 @@ impl Options {
     #[must_use]
     pub fn for_graph(self) -> Options {
         self.loaded_as(&Options::default())
+    }
+
+    /// These options for another number of images.
+    pub(crate) fn with_images(mut self, images: usize) -> Options {
+        // A batch that whole shapes include.
+        let firsts = self.shapes.values_mut().filter_map(|shape| shape.first_mut());
+        firsts.for_each(|first| *first = images);
+        Options { batch: Some(images), ..self }
+    }
+
+    /// These options for inputs of other shapes, which include the batch.
+    pub(crate) fn with_shapes(mut self, shapes: &[(&str, &[usize])]) -> Options {
+        let shapes = shapes.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec()));
+        self.shapes.extend(shapes);
+        Options { batch: None, ..self }
     }
 
     /// These options, with those that control how a network is loaded taken from `loaded`.
@@ -348,6 +382,10 @@ impl Source {
             idle(OptionName::Shapes, "the shapes of a graph are fixed"),
             idle(OptionName::Weights, "a graph has its own weights"),
             idle(OptionName::Seed, "a graph has its own weights"),
+            idle(
+                OptionName::CacheDir,
+                "only networks that are read from files or bytes are cached",
+            ),
         ];
         match self {
             Source::Drawn => DRAWN,

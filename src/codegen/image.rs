@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cranelift_module::{FuncId, Linkage, Module, ModuleError, ModuleRelocTarget};
+use serde::{Deserialize, Serialize};
 
 use super::error::CodegenError;
 use super::machine::{Compiled, Cranelift, Scratch};
@@ -39,7 +40,7 @@ pub struct Times {
 }
 
 /// What running a region needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionInfo {
     /// How many chunks it has.
     pub chunks: u64,

@@ -147,6 +147,13 @@ impl Cranelift {
         self.kernels.clone()
     }
 
+    /// The target and its instruction set extensions, as text.
+    pub fn describe(&self) -> String {
+        let flags = self.kernels.isa_flags();
+        let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+        format!("{} {}", self.kernels.triple(), flags.join(" "))
+    }
+
     /// Whether kernels compiled by Cranelift round a multiply-add once.
     pub fn fused(&self) -> bool {
         self.fused

@@ -141,6 +141,11 @@ impl Piece {
         places
     }
 
+    /// Calls `change` for every place that the calls are given and the conditions read.
+    pub fn change_places(&mut self, change: &mut dyn FnMut(&mut Address)) {
+        change_places(&mut self.items, change);
+    }
+
     /// Whether the piece keeps its own rules: at most [`MAX_ARGS`] arguments, and every
     /// [`Extent::Rest`] refers to an outer level.
     pub fn is_well_formed(&self) -> bool {
@@ -168,6 +173,22 @@ fn collect_places<'a>(items: &'a [Item], places: &mut Vec<&'a Address>) {
             Item::When { word, items, .. } => {
                 places.push(word);
                 collect_places(items, places);
+            }
+        }
+    }
+}
+
+fn change_places(items: &mut [Item], change: &mut dyn FnMut(&mut Address)) {
+    for item in items {
+        match item {
+            Item::Call(call) => call.args.iter_mut().for_each(|arg| match arg {
+                Arg::Address(place) => change(place),
+                Arg::Count(_) => {}
+            }),
+            Item::Repeat { items, .. } => change_places(items, change),
+            Item::When { word, items, .. } => {
+                change(word);
+                change_places(items, change);
             }
         }
     }

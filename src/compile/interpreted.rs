@@ -34,5 +34,5 @@ pub(super) fn model(graph: Graph, options: &Options, why: Interpreted) -> Result
         CompileReport { interpreted: Some(why), ..CompileReport::unplanned(isa, arena_bytes) };
     let program =
         Program { inputs, outputs, arena_bytes, body: Body::Interpreted(Box::new(graph)) };
-    Ok(Model { program: Arc::new(program), report: Arc::new(report) })
+    Ok(Model { program: Arc::new(program), report: Arc::new(report), origin: None })
 }

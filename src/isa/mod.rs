@@ -10,6 +10,8 @@ mod target;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use choice::{IsaChoice, IsaError};
 pub use target::{IntegerDot, Target};
 
@@ -40,8 +42,9 @@ pub struct Descriptor {
 /// Generates the enumeration, the list and the rows from one table, so that they cannot disagree.
 macro_rules! instruction_sets {
     ($($(#[$doc:meta])* $isa:ident = $row:expr;)*) => {
-        /// Which instructions kernels are made of.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        /// Which instructions kernels are made of. In files it is its name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(into = "&'static str", try_from = "String")]
         pub enum Isa {
             $($(#[$doc])* $isa,)*
         }
@@ -186,6 +189,21 @@ impl Isa {
         let known = self.missing().map_or(Ok(()), Err);
         let enabled = known.and_then(|()| features.copied().try_for_each(Feature::enable));
         enabled.map_err(|lack| IsaError { isa: self, lack })
+    }
+}
+
+impl From<Isa> for &'static str {
+    fn from(isa: Isa) -> Self {
+        isa.name()
+    }
+}
+
+impl TryFrom<String> for Isa {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = ISAS.into_iter().find(|isa| isa.name() == name);
+        known.ok_or_else(|| format!("unknown instruction set \"{name}\""))
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Engine, Numerics, Options};
 use crate::isa::IsaChoice;
 use crate::passes::PassSelection;
 use crate::plan::Reuse;
+use crate::runtime::model::Model;
 use crate::runtime::threads::ThreadPool;
 use crate::tune::Tuned;
 
@@ -40,6 +41,8 @@ setters! {
     seed: u64;
     passes: PassSelection;
     reuse: Reuse;
+    share: impl Into<Option<Model>>;
+    cache_dir: impl Into<Option<PathBuf>>;
     perf_map: bool;
     tuned: impl Into<Option<Arc<Tuned>>>;
 }

@@ -4,18 +4,20 @@ use std::fmt;
 
 use resnetc_ir::memory::NoMemory;
 use resnetc_ir::{Graph, Node, NodeId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::PassError;
+use crate::interned::{self, Name};
 use crate::one_line::name_line;
 
 /// An operator by name, for a report: the graph has changed since.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRef {
     /// Its id at the time; a later node may have the same id.
     pub id: String,
     /// The operator's name.
-    pub op: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub op: Name,
     /// The node's name; may be empty.
     pub name: String,
 }

@@ -1,7 +1,7 @@
 //! What a pass is, and a line of the pipeline.
 
 use resnetc_ir::{Graph, NodeId, Patch};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::measure::Measure;
 use super::near_misses::NearMisses;
@@ -35,7 +35,7 @@ pub enum Sweeps {
 }
 
 /// Whether a step can be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
     /// It only improves the result.

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use resnetc_ir::{Change, Graph, Node, NodeId, Op};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::interned::{self, Name};
 
 use super::near_misses::{NearMisses, NodeRef};
 use super::origins::Origins;
 use super::pass::{Need, PipelineStep};
 
 /// The report of a whole run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Remarks {
     /// One entry for each step of the pipeline that ran, in order.
     pub passes: Vec<PassStats>,
@@ -50,10 +52,11 @@ impl Remarks {
 }
 
 /// What one step of the pipeline did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PassStats {
     /// The pass.
-    pub pass: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub pass: Name,
     /// Patches applied.
     pub applied: usize,
     /// Rewrites nearly proposed in the last sweep.
@@ -67,10 +70,11 @@ pub struct PassStats {
 }
 
 /// A patch that was applied.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Applied {
     /// The pass.
-    pub pass: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub pass: Name,
     /// Whether the pass could be left out.
     pub need: Need,
     /// What the patch did.
@@ -99,14 +103,16 @@ impl Applied {
 }
 
 /// A rewrite that was nearly proposed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Declined {
     /// The pass.
-    pub pass: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub pass: Name,
     /// The name of the node concerned.
     pub node: String,
     /// That node's operator.
-    pub op: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub op: Name,
     /// The condition that prevented it.
     pub reason: String,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::host::executable::Refusal;
 use crate::isa::Isa;
 use crate::passes::Remarks;
@@ -11,10 +13,11 @@ use super::kernels::KernelInfo;
 use super::plan::MemoryPlan;
 
 /// How a compilation went.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CompileReport {
     /// Why the network is interpreted, if it is: then nothing was compiled, and the fields below
     /// are empty.
+    #[serde(skip)]
     pub interpreted: Option<Interpreted>,
     /// The instruction set.
     pub isa: Isa,
@@ -26,6 +29,9 @@ pub struct CompileReport {
     pub arena_lower_bound: usize,
     /// Bytes of packed constants.
     pub weight_bytes: usize,
+    /// How many of them are in memory that other models use as well
+    /// ([`Options::share`](crate::Options::share)), or were when it was compiled.
+    pub shared_bytes: usize,
     /// Bytes of machine code.
     pub code_bytes: usize,
     /// Distinct kernels.
@@ -33,17 +39,40 @@ pub struct CompileReport {
     /// Operators whose algorithm was chosen by measured times.
     pub tuned: usize,
     /// Wall-clock time of each phase, in order.
+    #[serde(skip)]
     pub phases: Vec<(&'static str, Duration)>,
     /// The rewrites that the passes applied, and nearly applied.
     pub remarks: Remarks,
     /// Why the functions' names could not be written for `perf`, if that was requested and failed.
+    #[serde(skip)]
     pub perf_map: Option<String>,
+    /// What was found in the folder of compiled networks, if the options name one.
+    #[serde(skip)]
+    pub cache: Option<CacheUse>,
     /// Where every value is stored.
     pub memory: MemoryPlan,
     /// The compiled kernels.
     pub compiled: Vec<KernelInfo>,
     /// How each convolution is computed, and which algorithms were considered.
     pub convolutions: Vec<ChosenConvolution>,
+}
+
+/// How a compilation used the folder of compiled networks
+/// ([`Options::cache_dir`](crate::Options::cache_dir)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheUse {
+    /// The network was there.
+    Found,
+    /// It was not, or could not be used; now it is.
+    Stored {
+        /// Why the file that was there could not be used.
+        replaced: Option<String>,
+    },
+    /// The network was compiled, but could not be stored.
+    NotStored {
+        /// Why not.
+        reason: String,
+    },
 }
 
 /// Why a network is interpreted.
@@ -66,12 +95,14 @@ impl CompileReport {
             thread_bytes: 0,
             arena_lower_bound: arena_bytes,
             weight_bytes: 0,
+            shared_bytes: 0,
             code_bytes: 0,
             kernels: 0,
             tuned: 0,
             phases: Vec::new(),
             remarks: Remarks::default(),
             perf_map: None,
+            cache: None,
             memory: MemoryPlan::default(),
             compiled: Vec::new(),
             convolutions: Vec::new(),

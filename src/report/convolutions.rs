@@ -1,18 +1,20 @@
 //! How each convolution is computed, and which other algorithms were considered.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::interned::{self, Name};
 use crate::kernels::algorithm::Considered;
 
 /// A convolution of a scheduled graph.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChosenConvolution {
     /// The node's name.
     pub name: String,
     /// Its problem line.
     pub problem: String,
     /// The algorithm that computes it.
-    pub algorithm: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub algorithm: Name,
     /// Bits of a weight in the memory that each run reads.
     pub weight_bits: usize,
     /// What the cost model said of every algorithm; empty where measured times or exact numerics
@@ -21,12 +23,14 @@ pub struct ChosenConvolution {
 }
 
 /// What the cost model said of an algorithm for a convolution.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The algorithm.
-    pub algorithm: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub algorithm: Name,
     /// The algorithm without its variant: `winograd` for every tile and schedule.
-    pub family: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub family: Name,
     /// Half cycles of a core per input channel, 16 outputs and image; `None` if it cannot compute
     /// the convolution.
     pub cost: Option<f64>,

@@ -1,6 +1,6 @@
 //! The compiled kernels.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::codegen::machine::Compiled;
 use crate::codegen::region::Region;
@@ -8,7 +8,7 @@ use crate::codegen::usage::Usage;
 use crate::codegen::vir::Program;
 
 /// One kernel: a function, shared by all steps with the same problem.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KernelInfo {
     /// Its problem line.
     pub name: String,

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use resnetc_ir::{Graph, NodeId, Op};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::interned::{self, Name};
 use crate::kernels::published::Fact;
 use crate::plan::{Plan, PlanStep};
 
 /// The plan of one run. Offsets and sizes are bytes; times are steps, counted from 0.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MemoryPlan {
     /// Bytes of the arena.
     pub peak: usize,
@@ -24,12 +25,13 @@ pub struct MemoryPlan {
 }
 
 /// One operator in the order of the run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlannedStep {
     /// The node's name.
     pub name: String,
     /// The operator's name.
-    pub op: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub op: Name,
     /// The index of the value that it computes.
     pub value: usize,
     /// Whether any code runs: a view is just its operand.
@@ -37,7 +39,7 @@ pub struct PlannedStep {
 }
 
 /// The role of a value in the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Written by the caller; keeps its place for the whole run.
@@ -49,12 +51,13 @@ pub enum Role {
 }
 
 /// One value.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlannedValue {
     /// Its node's name.
     pub name: String,
     /// The operator that computes it.
-    pub op: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub op: Name,
     /// Its shape.
     pub shape: Vec<usize>,
     /// The layout of its elements, as the text form of graphs writes it.
@@ -78,7 +81,7 @@ pub struct PlannedValue {
 }
 
 /// A range of the arena, shared by values that take each other's place.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlannedBuffer {
     /// Where it starts.
     pub offset: usize,
@@ -93,7 +96,8 @@ pub struct PlannedBuffer {
     pub scratch_of: Option<usize>,
     /// What that step publishes there besides its result, for the steps that read it; `None` for
     /// scratch memory.
-    pub publishes: Option<&'static str>,
+    #[serde(deserialize_with = "interned::optional")]
+    pub publishes: Option<Name>,
 }
 
 impl MemoryPlan {

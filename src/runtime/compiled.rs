@@ -1,22 +1,27 @@
 //! Runs machine code step by step, each step on all threads.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::codegen::code::{Bases, CodeSpace};
+use crate::interned::{self, Name};
 use crate::kernels::Algorithm;
 
 use super::fpenv::FlushDenormals;
-use super::memory::PageMemory;
 use super::threads::{ThreadPool, Turn};
 use super::trace::{Clocks, RunTrace};
+use super::weights::Segment;
 
 /// The work of one step of the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepInfo {
     /// The node's name.
     pub name: String,
     /// The operator's name.
-    pub op: &'static str,
+    #[serde(deserialize_with = "interned::name")]
+    pub op: Name,
     /// The position of its operator among those that run; some operators take several steps.
     pub operator: usize,
     /// The class of operators that are treated alike: `3x3 s1 56x56`, `1x1 28x28`, `7x7 stem`,
@@ -45,7 +50,7 @@ pub struct StepInfo {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) code: CodeSpace,
-    pub(crate) weights: PageMemory,
+    pub(crate) weights: Vec<Arc<Segment>>,
     pub(crate) thread_bytes: usize,
     pub(crate) steps: Vec<StepInfo>,
     pub(crate) pool: ThreadPool,

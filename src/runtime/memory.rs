@@ -1,6 +1,9 @@
 //! Page-aligned memory for arenas and packed constants.
 
-use memmap2::MmapMut;
+use std::fs::File;
+use std::io;
+
+use memmap2::{Mmap, MmapMut, MmapOptions};
 use resnetc_ir::Element;
 
 /// Zeroed memory, page-aligned, on huge pages if the system has them.
@@ -85,6 +88,37 @@ impl PageMemory {
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         let range = self.start..self.start + self.len;
         self.map.as_mut().map_or(&mut [][..], |m| &mut m[range])
+    }
+}
+
+/// A file as read-only memory, which all processes that map it share.
+#[derive(Debug)]
+pub struct FileMemory(Mmap);
+
+impl FileMemory {
+    /// Maps the first `bytes` bytes of a file that has at least as many.
+    ///
+    /// The file must not change as long as the mapping exists: a process that reads past the end of
+    /// a file that was truncated is killed.
+    ///
+    /// # Errors
+    /// If the file cannot be mapped or is shorter.
+    pub fn map(file: &File, bytes: usize) -> io::Result<Self> {
+        if file.metadata()?.len() < bytes as u64 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // SAFETY: the caller promises that nobody writes to the file. Only files of a folder that
+        // nobody else may write to are mapped, and these are replaced, never written to.
+        let map = unsafe { MmapOptions::new().len(bytes).map(file)? };
+        // Only a hint: all of it is going to be read.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::WillNeed);
+        Ok(FileMemory(map))
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

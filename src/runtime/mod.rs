@@ -8,7 +8,8 @@
 //! | [`pool`] | threads that share the chunks of a region |
 //! | [`threads`] | pools that models share |
 //! | [`fpenv`] | denormals flushed to zero during a run |
-//! | [`memory`], [`pack`] | arenas, and packed constants |
+//! | [`memory`] | memory for arenas and packed constants |
+//! | [`weights`] | packed constants, in segments that models share |
 //! | [`mod@file`] | files in memory that is returned to the system piece by piece |
 //! | [`peak`], [`bandwidth`] | how fast this machine multiplies and adds, and how fast it reads memory |
 
@@ -19,9 +20,9 @@ pub mod file;
 pub mod fpenv;
 pub mod memory;
 pub mod model;
-pub mod pack;
 pub mod peak;
 pub mod pool;
 mod port;
 pub mod threads;
 pub mod trace;
+pub mod weights;

@@ -1,5 +1,6 @@
 //! A compiled network, and the memory of one run of it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use resnetc_ir::eval::{EvalError, Value, eval};
 use resnetc_ir::{DType, Graph};
 
 use crate::codegen::code::Bases;
-use crate::error::RunError;
-use crate::kernels::sink::{ARENA, BASES, THREAD, WEIGHTS};
+use crate::error::{Error, RunError};
+use crate::kernels::sink::{ARENA, BASES, THREAD};
 use crate::report::compilation::CompileReport;
 use crate::report::convolutions::ChosenConvolution;
 use crate::report::explain::Explanation;
@@ -18,6 +19,7 @@ use crate::report::plan::MemoryPlan;
 use super::compiled::Compiled;
 use super::memory::{PageMemory, elements};
 use super::trace::RunTrace;
+use super::weights::{self, Segment};
 
 pub use super::compiled::StepInfo;
 pub use super::port::Port;
@@ -59,6 +61,27 @@ impl Program {
 pub struct Model {
     pub(crate) program: Arc<Program>,
     pub(crate) report: Arc<CompileReport>,
+    /// What it was loaded from; `None` if that is not known any more.
+    pub(crate) origin: Option<Arc<dyn Origin>>,
+}
+
+/// What a model was loaded from, so that it can be compiled for other sizes.
+pub(crate) trait Origin: fmt::Debug + Send + Sync {
+    /// The same network, for as many images or for inputs of these shapes, with the packed weights
+    /// of `model` where they are the same.
+    ///
+    /// # Errors
+    /// If it has changed, or cannot have these sizes.
+    fn resized(&self, size: Resize<'_>, model: &Model) -> Result<Model, Error>;
+}
+
+/// Sizes that a network is compiled for again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Resize<'a> {
+    /// Images in a run.
+    Batch(usize),
+    /// Whole shapes of inputs, by name; the others stay as they are.
+    Shapes(&'a [(&'a str, &'a [usize])]),
 }
 
 /// The memory of one run: inputs, outputs and everything between them.
@@ -92,9 +115,11 @@ impl Model {
         let mut arena = memory("the arena", program.arena_bytes)?;
         let mut threads = memory("the threads' private memory", stretch * self.threads())?;
         let mut base = |compiled: &Compiled, thread: usize| {
-            let mut bases = Bases::new(BASES);
+            let mut bases = Bases::new(BASES + compiled.weights.len().saturating_sub(1));
             bases.set(ARENA.0 as usize, arena.as_mut_ptr());
-            bases.set(WEIGHTS.0 as usize, compiled.weights.as_ptr().cast_mut());
+            for (i, segment) in compiled.weights.iter().enumerate() {
+                bases.set(weights::base(i).0 as usize, segment.as_ptr().cast_mut());
+            }
             bases.set(THREAD.0 as usize, threads.as_mut_ptr().wrapping_add(thread * stretch));
             bases
         };
@@ -103,6 +128,53 @@ impl Model {
             Body::Interpreted(_) => Vec::new(),
         };
         Ok(Context { program: Arc::clone(program), arena, _threads: threads, bases })
+    }
+
+    /// The same network for another number of images in a run. It is loaded again, from where this
+    /// model was loaded, and compiled with the same options; packed weights that are the same are
+    /// in memory once.
+    ///
+    /// # Errors
+    /// If this model was compiled from memory ([`Options::share`](crate::Options::share) is for
+    /// those), the file has changed, or the network cannot have this batch.
+    pub fn with_batch(&self, images: usize) -> Result<Model, Error> {
+        self.resized(Resize::Batch(images))
+    }
+
+    /// The same network for an input of another shape, batch included: for networks with one input.
+    ///
+    /// # Errors
+    /// As [`Model::with_batch`], and if there are several inputs.
+    pub fn with_input(&self, shape: &[usize]) -> Result<Model, Error> {
+        match self.inputs() {
+            [input] => self.with_shapes(&[(&input.name, shape)]),
+            inputs => Err(Error::ManyInputs { inputs: inputs.len() }),
+        }
+    }
+
+    /// The same network for inputs of other shapes, by name. Inputs that are not named keep theirs.
+    ///
+    /// # Errors
+    /// As [`Model::with_batch`].
+    pub fn with_shapes(&self, shapes: &[(&str, &[usize])]) -> Result<Model, Error> {
+        self.resized(Resize::Shapes(shapes))
+    }
+
+    /// The model with what it was loaded from.
+    pub(crate) fn with_origin(self, origin: Arc<dyn Origin>) -> Model {
+        Model { origin: Some(origin), ..self }
+    }
+
+    fn resized(&self, size: Resize<'_>) -> Result<Model, Error> {
+        match &self.origin {
+            Some(origin) => origin.resized(size, self),
+            None => Err(Error::NoOrigin),
+        }
+    }
+
+    /// Its packed weights; none if it is interpreted.
+    pub(crate) fn segments(&self) -> &[Arc<Segment>] {
+        self.program.compiled().map_or(&[], |compiled| &compiled.weights)
     }
 
     /// The network's inputs.

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use resnetc_ir::{DType, TensorType};
 
 use crate::codegen::code::CodeSpace;
-use crate::codegen::error::CodegenError;
 use crate::codegen::image::{Image, Options};
 use crate::codegen::machine::Cranelift;
 use crate::codegen::region::{Address, Arg, Call, Item, Piece, Region};
@@ -26,7 +25,6 @@ use crate::kernels::sink::ARENA;
 use crate::report::compilation::CompileReport;
 
 use super::compiled::Compiled;
-use super::memory::PageMemory;
 use super::model::{Body, Model, Port, Program, StepInfo};
 use super::threads::ThreadPool;
 
@@ -141,11 +139,10 @@ fn model(numbers: Numbers, isa: Isa, threads: usize) -> Result<Model, Error> {
         kernels: 1,
         ..CompileReport::unplanned(isa, arena_bytes)
     };
-    let weights = no_weights()?;
-    let compiled = Compiled { code, weights, thread_bytes: 0, steps: vec![step], pool };
+    let compiled = Compiled { code, weights: Vec::new(), thread_bytes: 0, steps: vec![step], pool };
     let body = Body::Compiled(Box::new(compiled));
     let program = Program { inputs: Vec::new(), outputs: vec![output], arena_bytes, body };
-    Ok(Model { program: Arc::new(program), report: Arc::new(report) })
+    Ok(Model { program: Arc::new(program), report: Arc::new(report), origin: None })
 }
 
 /// Counts: every sum starts at 0 and grows by 1 * 1, or by several of them.
@@ -188,10 +185,6 @@ fn region(chunks: usize, target: Target) -> Region {
         items: vec![Item::Call(Call { kernel: 0, loops: Vec::new(), args })],
     };
     Region { name: "peak".to_owned(), pieces: vec![piece] }
-}
-
-fn no_weights() -> Result<PageMemory, CodegenError> {
-    PageMemory::zeroed(0).map_err(|e| CodegenError::Memory(e.to_string()))
 }
 
 #[cfg(test)]

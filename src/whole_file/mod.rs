@@ -1,12 +1,15 @@
 //! Files that are read whole or not at all, and files and folders that are written whole or not at
 //! all.
 
+mod identity;
 mod read;
 mod unnamed;
 mod write;
 
+pub(crate) use identity::Identity;
 pub(crate) use read::{Source, Stamp, changed};
 pub use read::{check_regular, read};
+pub(crate) use write::write_private;
 pub use write::{check_folder, check_free, check_new_folder, check_target, write, write_folder};
 
 #[cfg(test)]

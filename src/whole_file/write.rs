@@ -116,19 +116,38 @@ fn folder_of(path: &Path) -> &Path {
 /// the file has none until it is complete, so a process that is killed while it writes leaves
 /// nothing behind.
 fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> Result<()> {
-    let temporary = beside(path)?;
-    let write = || {
-        let unnamed = unnamed::create(folder_of(path), permissions.is_some());
-        let mut file = match &unnamed {
-            Some(file) => file.try_clone()?,
-            None => create(&temporary, permissions.is_some())?,
-        };
+    write_beside(path, permissions.is_some(), |file| {
         file.write_all(bytes)?;
-        if let Some(permissions) = permissions.clone() {
+        if let Some(permissions) = permissions {
             // If they cannot be set, the file stays as private as it was created.
             let _ = file.set_permissions(permissions);
         }
-        file.sync_all()?;
+        file.sync_all()
+    })
+}
+
+/// Writes a file that only this user may read and write, without waiting until it is on disk: after
+/// a crash of the system it may be there, damaged. Whatever has its name is replaced.
+///
+/// # Errors
+/// If it cannot be written; what had its name is then still there.
+pub(crate) fn write_private(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    write_beside(path, true, fill)
+}
+
+fn write_beside(
+    path: &Path,
+    is_private: bool,
+    fill: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
+    let temporary = beside(path)?;
+    let write = || {
+        let unnamed = unnamed::create(folder_of(path), is_private);
+        let mut file = match &unnamed {
+            Some(file) => file.try_clone()?,
+            None => create(&temporary, is_private)?,
+        };
+        fill(&mut file)?;
         if let Some(file) = unnamed {
             unnamed::name(&file, &temporary)?;
         }

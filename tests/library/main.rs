@@ -1,5 +1,6 @@
 //! The interface for programs that embed the library: options, errors, reports and measured times.
 
+mod cache;
 mod codes;
 mod elements;
 mod errors;
@@ -8,4 +9,5 @@ mod options;
 mod outputs;
 mod quantized;
 mod report;
+mod resize;
 mod tune;

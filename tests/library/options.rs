@@ -35,6 +35,13 @@ fn options() -> Vec<(OptionName, Options)> {
         (OptionName::Seed, all().seed(1)),
         (OptionName::Passes, all().passes(PassSelection::None)),
         (OptionName::Reuse, all().reuse(Reuse::Never)),
+        (
+            OptionName::Share,
+            all().share(
+                by_file(&Compiler::default()).expect("a network").compile().expect("it compiles"),
+            ),
+        ),
+        (OptionName::CacheDir, all().cache_dir(std::env::temp_dir())),
         (OptionName::PerfMap, all().perf_map(true)),
         (OptionName::Tuned, all().tuned(Some(Arc::new(Tuned::default())))),
     ]
@@ -75,13 +82,13 @@ fn idle(error: &Error) -> Vec<OptionName> {
 
 #[test]
 fn an_option_without_effect_is_refused_by_its_name() {
-    use OptionName::{Batch, Dims, Seed, Shapes, Weights};
+    use OptionName::{Batch, CacheDir, Dims, Seed, Shapes, Weights};
     let sources: [(&str, Source, &[OptionName]); 5] = [
         ("spec", by_spec, &[Dims]),
         ("built in", by_name, &[Dims]),
         ("file", by_file, &[Weights, Seed]),
         ("bytes", by_bytes, &[Weights, Seed]),
-        ("graph", by_graph, &[Batch, Dims, Shapes, Weights, Seed]),
+        ("graph", by_graph, &[Batch, Dims, Shapes, Weights, Seed, CacheDir]),
     ];
     for (name, source, ignored) in sources {
         for (option, options) in options() {

@@ -173,7 +173,7 @@ fn given_range(
 /// The file at `location`, which may not leave `folder` in any way: not by `..`, not by an absolute
 /// path, not through any chain of symbolic links. A downloaded model must not read the user's
 /// files.
-fn confine(folder: &Path, location: &str) -> Result<PathBuf, String> {
+pub(super) fn confine(folder: &Path, location: &str) -> Result<PathBuf, String> {
     if location.is_empty() {
         return Err("the location is empty".into());
     }

@@ -5,6 +5,7 @@
 //! | [`proto`] | the file format |
 //! | `open`, `wire` | bytes to messages: rejects what is not a model or too large, and checks versions |
 //! | `tensor`, `external` | stored constants |
+//! | `locations` | which other files a model refers to |
 //! | `exact` | whether outputs of integers fit f32 |
 //! | `types` | element types |
 //! | `needed` | the part of a model that the requested outputs need |
@@ -36,6 +37,7 @@ mod given;
 mod images;
 mod inputs;
 mod literal;
+mod locations;
 mod movement;
 mod needed;
 mod open;
@@ -49,6 +51,7 @@ mod tensor;
 mod types;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use prost::bytes::{Buf, Bytes};
@@ -150,6 +153,11 @@ impl Model {
             graph.set_file(file);
         }
         Ok(graph)
+    }
+
+    /// The names of the other files in which it keeps constants, and where they are.
+    pub(crate) fn data_beside(&self) -> (BTreeSet<&str>, &Beside) {
+        (locations::of(&self.proto, &self.beside), &self.beside)
     }
 
     fn declared(&self) -> &proto::GraphProto {

@@ -1,0 +1,233 @@
+//! What a network is made from.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use blake3::{Hash, Hasher};
+use prost::bytes::Buf;
+
+use crate::import::onnx::{Beside, Model};
+use crate::one_line::{name_line, one_line, path_line};
+use crate::spec::Spec;
+use crate::whole_file::{self, Identity};
+
+/// What a network is made from, as one digest.
+#[derive(Clone, Debug)]
+pub(crate) struct Contents {
+    pub(super) digest: Hash,
+    /// What users call the network.
+    pub(super) label: String,
+    /// The files that were read for it.
+    pub(super) files: Vec<ReadFile>,
+}
+
+/// A file that was read, and what it contained.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadFile {
+    pub(super) path: PathBuf,
+    /// Which version of the file it was; `None` if a later one could not be told from it.
+    pub(super) identity: Option<Identity>,
+    pub(super) digest: Hash,
+    /// The names by which it refers to other files.
+    pub(super) beside: Vec<String>,
+}
+
+/// A version of a file that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct FileVersion {
+    path: PathBuf,
+    /// Identifies what was at the path before it was read.
+    before: Option<Identity>,
+    /// The digest of what was read, if it was wanted then.
+    digest: Option<Hash>,
+}
+
+/// What the weights of a spec's network are made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Made<'a> {
+    /// A seed.
+    Seed(u64),
+    /// A file.
+    File(&'a ReadFile),
+    /// The bytes of a file.
+    Bytes(&'a [u8]),
+}
+
+impl FileVersion {
+    /// Reads a file, and finds out which version it is.
+    pub(crate) fn read<B: Buf, E>(
+        path: &Path,
+        with_digest: bool,
+        read: impl FnOnce(&Path) -> Result<B, E>,
+    ) -> Result<(Self, B), E> {
+        let before = Identity::of(path);
+        let buffer = read(path)?;
+        let digest = with_digest.then(|| blake3::hash(buffer.chunk()));
+        Ok((FileVersion { path: path.to_owned(), before, digest }, buffer))
+    }
+
+    /// The version that is at a path now, without reading it.
+    pub(crate) fn unread(path: &Path) -> Self {
+        FileVersion { path: path.to_owned(), before: Identity::of(path), digest: None }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the same version is still there, as far as the system tells.
+    pub(crate) fn is_there(&self) -> bool {
+        self.before == Identity::of(&self.path)
+    }
+
+    /// What was read. If its digest was not wanted then, the file is read again.
+    ///
+    /// # Errors
+    /// If there may be another version by now.
+    pub(crate) fn contents(&self) -> Result<ReadFile, String> {
+        let FileVersion { path, before, digest } = self;
+        if let &Some(digest) = digest {
+            let identity = before.clone().filter(|identity| !identity.is_recent());
+            return Ok(ReadFile { path: path.clone(), identity, digest, beside: Vec::new() });
+        }
+        let read = ReadFile::read(path).map_err(|e| format!("{}: {e}", path_line(path)))?;
+        match read.identity.is_some() && read.identity == *before {
+            true => Ok(read),
+            false => Err(format!("{} was changed just now", path_line(path))),
+        }
+    }
+}
+
+impl ReadFile {
+    /// Reads a file from disk.
+    fn read(path: &Path) -> io::Result<Self> {
+        whole_file::check_regular(path)?;
+        let before = Identity::of(path);
+        let mut hasher = Hasher::new();
+        let mut file = File::open(path)?;
+        let mut piece = vec![0; 1 << 18];
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                n => hasher.update(&piece[..n]),
+            };
+        }
+        // If it changed meanwhile, its digest is that of no version.
+        let identity = before.filter(|i| !i.is_recent() && Identity::of(path).as_ref() == Some(i));
+        Ok(ReadFile {
+            path: path.to_owned(),
+            identity,
+            digest: hasher.finalize(),
+            beside: Vec::new(),
+        })
+    }
+}
+
+impl Contents {
+    /// Those of an ONNX model, and of the files beside it.
+    ///
+    /// # Errors
+    /// If a file beside it cannot be read, or is being changed.
+    pub(crate) fn of_onnx(mut file: ReadFile, model: &Model) -> Result<Self, String> {
+        let (names, beside) = model.data_beside();
+        let mut all = Vec::new();
+        if let Beside::Folder(folder) = beside {
+            for name in &names {
+                let path = folder.join(name);
+                let failed =
+                    |reason: &str| format!("{}: {}", path_line(&path), one_line(reason, 200));
+                let read = ReadFile::read(&path).map_err(|e| failed(&e.to_string()))?;
+                if read.identity.is_none() {
+                    return Err(failed("it was changed just now, or cannot be identified"));
+                }
+                all.push(read);
+            }
+        }
+        file.beside = names.into_iter().map(str::to_owned).collect();
+        Ok(Contents::of_files(file, all))
+    }
+
+    /// Those of an ONNX file and of the files that it refers to, in order.
+    pub(super) fn of_files(file: ReadFile, others: Vec<ReadFile>) -> Self {
+        let mut hasher = Digester::new("onnx");
+        hasher.add(file.digest.as_bytes());
+        for (name, other) in file.beside.iter().zip(&others) {
+            hasher.add(name.as_bytes());
+            hasher.add(other.digest.as_bytes());
+        }
+        let label = path_line(&file.path);
+        let files = std::iter::once(file).chain(others).collect();
+        Contents { digest: hasher.finish(), label, files }
+    }
+
+    /// Those of an ONNX model in memory.
+    ///
+    /// # Errors
+    /// If the function that has the data beside it fails.
+    pub(crate) fn of_onnx_bytes(bytes: &[u8], model: &Model) -> Result<Self, String> {
+        let mut hasher = Digester::new("onnx");
+        hasher.add(blake3::hash(bytes).as_bytes());
+        let (names, beside) = model.data_beside();
+        for name in names {
+            let failed = |e: io::Error| format!("{}: {e}", one_line(name, 200));
+            let data = match beside {
+                Beside::Nothing => Cow::Borrowed(&[][..]),
+                Beside::Folder(folder) => {
+                    let read = ReadFile::read(&folder.join(name)).map_err(failed)?;
+                    Cow::Owned(read.digest.as_bytes().to_vec())
+                }
+                Beside::Given(given) => given(name).map_err(failed)?,
+            };
+            hasher.add(name.as_bytes());
+            hasher.add(blake3::hash(&data).as_bytes());
+        }
+        let label = "bytes of an ONNX model".to_owned();
+        Ok(Contents { digest: hasher.finish(), label, files: Vec::new() })
+    }
+
+    /// Those of a spec and its weights.
+    ///
+    /// # Errors
+    /// Never, as far as is known: a spec can be written as JSON.
+    pub(crate) fn of_spec(spec: &Spec, weights: Made<'_>) -> Result<Self, String> {
+        let mut hasher = Digester::new("spec");
+        hasher.add(serde_json::to_string(spec).map_err(|e| e.to_string())?.as_bytes());
+        let mut files = Vec::new();
+        match weights {
+            Made::Seed(seed) => hasher.add(&seed.to_le_bytes()),
+            Made::File(file) => {
+                hasher.add(file.digest.as_bytes());
+                files.push(file.clone());
+            }
+            Made::Bytes(bytes) => hasher.add(blake3::hash(bytes).as_bytes()),
+        }
+        let label = match &spec.name[..] {
+            "" => "a spec without a name".to_owned(),
+            name => name_line(name),
+        };
+        Ok(Contents { digest: hasher.finish(), label, files })
+    }
+}
+
+/// A digest of several parts, each with its length, so that no two lists of parts look alike.
+pub(super) struct Digester(Hasher);
+
+impl Digester {
+    pub(super) fn new(kind: &str) -> Self {
+        let mut digester = Digester(Hasher::new());
+        digester.add(kind.as_bytes());
+        digester
+    }
+
+    pub(super) fn add(&mut self, part: &[u8]) {
+        self.0.update(&(part.len() as u64).to_le_bytes());
+        self.0.update(part);
+    }
+
+    pub(super) fn finish(&self) -> Hash {
+        self.0.finalize()
+    }
+}

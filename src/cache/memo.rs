@@ -1,0 +1,85 @@
+//! Digests of files that have not changed since they were read, so that they need not be read
+//! again: what `git` does with the files of a repository.
+
+use std::path::Path;
+
+use blake3::Hash;
+use serde::{Deserialize, Serialize};
+
+use super::contents::{Contents, Made, ReadFile};
+use super::folder::Folder;
+use crate::spec::Spec;
+use crate::whole_file::Identity;
+
+/// A digest that was found earlier, in a file of its own.
+#[derive(Serialize, Deserialize)]
+struct Memo {
+    path: String,
+    identity: Identity,
+    digest: String,
+    beside: Vec<String>,
+}
+
+/// A memo is a path and a few names; a model may keep every constant in a file of its own.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// The name of a path's memo. A path is taken as it was given: a link on it may lead elsewhere
+/// later.
+fn name(path: &Path) -> Option<(String, String)> {
+    let path = std::path::absolute(path).ok()?.to_str()?.to_owned();
+    let digest = blake3::hash(path.as_bytes());
+    Some((format!("{}.memo", &digest.to_hex()[..32]), path))
+}
+
+/// Notes the digests of the files that a network is made from, as far as they can be identified.
+/// Without a memo a file is read again.
+pub(super) fn write(folder: &Folder, contents: &Contents) {
+    for file in &contents.files {
+        let Some((name, path)) = name(&file.path) else { continue };
+        let Some(identity) = file.identity.clone() else { continue };
+        let digest = file.digest.to_hex().to_string();
+        let memo = Memo { path, identity, digest, beside: file.beside.clone() };
+        if let Ok(bytes) = serde_json::to_vec(&memo) {
+            let _ = folder.write(&name, &[&bytes]);
+        }
+    }
+}
+
+/// What is known of a file that has not changed.
+fn read(folder: &Folder, path: &Path) -> Option<ReadFile> {
+    let (name, absolute) = name(path)?;
+    let bytes = folder.read(&name, MOST_BYTES).ok()?;
+    let memo: Memo = serde_json::from_slice(&bytes).ok()?;
+    let identity = Identity::of(path)?;
+    let is_same = memo.path == absolute && memo.identity == identity && !identity.is_recent();
+    let digest = Hash::from_hex(&memo.digest).ok()?;
+    let (path, identity) = (path.to_owned(), Some(identity));
+    is_same.then_some(ReadFile { path, identity, digest, beside: memo.beside })
+}
+
+impl Contents {
+    /// Those of an ONNX file, if neither it nor a file beside it has changed since it was read.
+    pub(crate) fn known_onnx(cache: &Path, path: &Path) -> Option<Self> {
+        let folder = Folder::open(cache).ok()?;
+        let file = read(&folder, path)?;
+        let beside = path.parent()?;
+        let others = file.beside.iter().map(|name| read(&folder, &beside.join(name)));
+        let others = others.collect::<Option<Vec<_>>>()?;
+        Some(Contents::of_files(file, others))
+    }
+
+    /// Those of a spec with weights from a file, if that has not changed since it was read, or from
+    /// a seed.
+    pub(crate) fn known_spec(
+        cache: &Path,
+        spec: &Spec,
+        weights: Option<&Path>,
+        seed: u64,
+    ) -> Option<Self> {
+        let Some(path) = weights else {
+            return Contents::of_spec(spec, Made::Seed(seed)).ok();
+        };
+        let file = read(&Folder::open(cache).ok()?, path)?;
+        Contents::of_spec(spec, Made::File(&file)).ok()
+    }
+}

@@ -92,6 +92,9 @@ enum LoadedFrom {
     Spec(Box<Spec>, Option<PathBuf>),
 }
 
+/// Finds out what a network is made from, for the folder of compiled networks at a path.
+type FindContents<'a> = dyn Fn(&Path) -> Result<Contents, String> + 'a;
+
 impl Compiler {
     /// A compiler with these options.
     pub fn new(options: Options) -> Self {
@@ -105,8 +108,7 @@ impl Compiler {
     /// If there is no such network or file, or it cannot be imported; the error names the file and
     /// every offending node or key.
     pub fn load(&self, model: impl AsRef<Path>) -> Result<Network, Error> {
-        let caches = self.options.cache_dir.is_some();
-        self.build(&Description::opened(model.as_ref(), caches)?)
+        self.build(&Description::opened(model.as_ref(), self.options.cache_dir.as_deref())?)
     }
 
     /// Loads and compiles what `model` names, as [`Compiler::load`] and [`Network::compile`] do. If
@@ -160,7 +162,7 @@ impl Compiler {
                 self.options.check(Source::Onnx)?;
                 let graph = model.graph(&self.options.bindings())?;
                 let contents =
-                    || version.contents().and_then(|file| Contents::of_onnx(file, model));
+                    |cache: &Path| Contents::of_onnx(version.contents(cache)?, model, cache);
                 let source = LoadedFrom::Onnx(version.clone());
                 Ok(self.network(graph, contents).loaded_from(self.loaded(source)))
             }
@@ -190,7 +192,7 @@ impl Compiler {
             None => {
                 self.options.check(Source::Drawn)?;
                 let seed = self.options.seed;
-                let contents = || Contents::of_spec(spec, Made::Seed(seed));
+                let contents = |_: &Path| Contents::of_spec(spec, Made::Seed(seed));
                 let weights = Weights::Random { seed };
                 let network = self.built(spec, &weights, &|error| error, &contents)?;
                 Network { random_weights: Some(seed), ..network }
@@ -201,11 +203,12 @@ impl Compiler {
 
     fn spec_with_file(&self, spec: &Spec, file: &Path) -> Result<Network, Error> {
         self.options.check(Source::Weighted)?;
-        let caches = self.options.cache_dir.is_some();
         let read = |file: &Path| read(file, limits::FILE_BYTES);
-        let (version, mut buffer) = FileVersion::read(file, caches, read)?;
+        let cache = self.options.cache_dir.as_deref();
+        let (version, mut buffer) = FileVersion::read(file, cache, read)?;
         let weights = safetensors::decode_all(&mut buffer).map_err(|e| e.in_file(file))?;
-        let contents = || Contents::of_spec(spec, Made::File(&version.contents()?));
+        let contents =
+            |cache: &Path| Contents::of_spec(spec, Made::File(&version.contents(cache)?));
         self.weighted(spec, weights, &|error| error.in_file(file), &contents)
     }
 
@@ -217,7 +220,7 @@ impl Compiler {
     pub fn spec_with_weights(&self, spec: &Spec, weights: &[u8]) -> Result<Network, Error> {
         self.options.check(Source::Given)?;
         let mut bytes = weights;
-        let contents = || Contents::of_spec(spec, Made::Bytes(weights));
+        let contents = |_: &Path| Contents::of_spec(spec, Made::Bytes(weights));
         self.weighted(spec, safetensors::decode_all(&mut bytes)?, &|error| error, &contents)
     }
 
@@ -227,7 +230,7 @@ impl Compiler {
         spec: &Spec,
         WeightFile { floats, integers }: WeightFile,
         locate: &dyn Fn(SpecError) -> SpecError,
-        contents: &dyn Fn() -> Result<Contents, String>,
+        contents: &FindContents<'_>,
     ) -> Result<Network, Error> {
         let refine = |error: SpecError| match &*error.kind {
             SpecErrorKind::Weights { .. } => locate(error.with_integers(&integers)),
@@ -241,7 +244,7 @@ impl Compiler {
         spec: &Spec,
         weights: &Weights,
         refine: &dyn Fn(SpecError) -> SpecError,
-        contents: &dyn Fn() -> Result<Contents, String>,
+        contents: &FindContents<'_>,
     ) -> Result<Network, Error> {
         let mut graph = spec.build(weights, self.batch(spec)?).map_err(refine)?;
         choose_outputs(&mut graph, &self.options.outputs)?;
@@ -271,7 +274,7 @@ impl Compiler {
     /// # Errors
     /// If it cannot be imported, or was changed while it was read.
     pub fn onnx(&self, file: &Path) -> Result<Network, Error> {
-        self.build(&Description::onnx(file, self.options.cache_dir.is_some())?)
+        self.build(&Description::onnx(file, self.options.cache_dir.as_deref())?)
     }
 
     /// Imports an ONNX model from memory. Data that it keeps in other files is looked for in
@@ -320,7 +323,7 @@ impl Compiler {
         self.options.check(Source::Onnx)?;
         let model = onnx::Model::parse(bytes, beside)?;
         let graph = model.graph(&self.options.bindings())?;
-        Ok(self.network(graph, || Contents::of_onnx_bytes(bytes, &model)))
+        Ok(self.network(graph, |_| Contents::of_onnx_bytes(bytes, &model)))
     }
 
     /// Takes a graph as it is, without the outputs that the options leave out.
@@ -331,17 +334,17 @@ impl Compiler {
     pub fn graph(&self, mut graph: Graph) -> Result<Network, Error> {
         self.options.check(Source::Graph)?;
         choose_outputs(&mut graph, &self.options.outputs)?;
-        Ok(self.network(graph, || Err("a graph in memory has no files".to_owned())))
+        Ok(self.network(graph, |_| Err("a graph in memory has no files".to_owned())))
     }
 
     /// A network with these contents, which are determined if they are needed.
     fn network(
         &self,
         graph: Graph,
-        contents: impl FnOnce() -> Result<Contents, String>,
+        contents: impl FnOnce(&Path) -> Result<Contents, String>,
     ) -> Network {
         let options = self.options.clone();
-        let contents = options.cache_dir.is_some().then(contents);
+        let contents = options.cache_dir.as_deref().map(contents);
         Network { graph, options, random_weights: None, contents, origin: None }
     }
 }
@@ -368,6 +371,17 @@ impl Network {
     #[must_use]
     pub fn with_options(&self, options: Options) -> Network {
         Network { options: options.loaded_as(&self.options), ..self.clone() }
+    }
+
+    /// The same network with only these outputs, in this order, as [`Options::outputs`] chooses them.
+    ///
+    /// # Errors
+    /// If a name stands for no value.
+    pub fn with_outputs(&self, names: Vec<String>) -> Result<Network, Error> {
+        let mut network = self.clone();
+        choose_outputs(&mut network.graph, &names)?;
+        network.options.outputs = names;
+        Ok(network)
     }
 
     /// The network as the bytes of an ONNX file, which any engine reads;
@@ -406,6 +420,12 @@ impl Network {
 }
 
 impl Origin for Loaded {
+    fn random_weights(&self) -> Option<u64> {
+        let is_drawn =
+            matches!(self.source, LoadedFrom::Spec(..)) && self.options.weights.is_none();
+        is_drawn.then_some(self.options.seed)
+    }
+
     fn resized(&self, size: Resize<'_>, model: &Model) -> Result<Model, Error> {
         let options = self.options.clone();
         let mut options = match size {

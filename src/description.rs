@@ -44,21 +44,21 @@ impl Description {
     /// # Errors
     /// If there is no such network or file, or the file is not a description.
     pub fn open(model: impl AsRef<Path>) -> Result<Self, Error> {
-        Description::opened(model.as_ref(), false)
+        Description::opened(model.as_ref(), None)
     }
 
-    /// As [`Description::open`]. `with_digest` is whether the file's digest will be needed.
-    pub(crate) fn opened(path: &Path, with_digest: bool) -> Result<Self, Error> {
+    /// As [`Description::open`], for a network that may be in the folder `cache`.
+    pub(crate) fn opened(path: &Path, cache: Option<&Path>) -> Result<Self, Error> {
         match Named::of(path)? {
-            Named::Onnx => Description::onnx(path, with_digest),
+            Named::Onnx => Description::onnx(path, cache),
             Named::Spec(spec, file) => Ok(Description(Kind::Spec(spec, file))),
         }
     }
 
     /// Opens an ONNX file, whatever its name is.
-    pub(crate) fn onnx(file: &Path, with_digest: bool) -> Result<Self, Error> {
+    pub(crate) fn onnx(file: &Path, cache: Option<&Path>) -> Result<Self, Error> {
         let read = |file: &Path| read(file, limits::ONNX_BYTES);
-        let (version, mut buffer) = FileVersion::read(file, with_digest, read)?;
+        let (version, mut buffer) = FileVersion::read(file, cache, read)?;
         let model = Box::new(onnx::Model::decode(&mut buffer, file)?);
         Ok(Description(Kind::Onnx(model, version)))
     }

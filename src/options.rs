@@ -308,7 +308,7 @@ impl Options {
     /// from a loaded network.
     #[must_use]
     pub fn for_graph(self) -> Options {
-        self.loaded_as(&Options::default())
+        Options { cache_dir: None, ..self.loaded_as(&Options::default()) }
     }
 
     /// These options for another number of images.

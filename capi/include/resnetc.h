@@ -396,6 +396,9 @@ void resnetc_options_free(struct resnetc_options *options);
  * Sets an option by the name that it has on the command line:
  *
  * - `batch`: images in one run; by default as many as the model declares, or 1.
+ * - `cache`: a folder of compiled networks. A network that is in it is not compiled again, and its
+ *   weights are mapped, so that all processes have them in memory once. The folder is created if it
+ *   is missing; it must belong to this user, and others must not be able to write to it.
  * - `engine`: `compiled`, the default; `interpreted`, in f64 and slowly; or `auto`, which
  *   interprets only where the system allows no executable memory.
  * - `isa`: the instruction set (`resnetc_isa_name`); by default `auto`, the widest one.
@@ -442,6 +445,15 @@ resnetc_status resnetc_options_set_shape(struct resnetc_options *options,
                                          const size_t *dims,
                                          size_t rank,
                                          struct resnetc_error **error);
+
+/**
+ * Has equal weights in memory once: in that of `model`, as far as it has them. For a network that
+ * is compiled from memory for several sizes; see also `resnetc_model_with_batch`. `model` may be
+ * freed afterwards; its weights stay as long as the options or other models need them.
+ */
+resnetc_status resnetc_options_share(struct resnetc_options *options,
+                                     const struct resnetc_model *model,
+                                     struct resnetc_error **error);
 
 /**
  * Adds an output to those that are computed, whatever characters its name has. Without any, all
@@ -557,6 +569,33 @@ resnetc_status resnetc_load_spec(const char *spec,
                                  const struct resnetc_options *options,
                                  struct resnetc_model **model,
                                  struct resnetc_error **error);
+
+/**
+ * The same network for `images` images in a run, in `resized`, or NULL. It is loaded again, from
+ * where `model` was loaded, and compiled with the same options; weights that are packed alike are
+ * in memory once. The caller owns it.
+ *
+ * Errors: `null-argument`; `no-origin`, for a model from memory, for which `resnetc_options_share`
+ * is; `changed-origin`; `fixed-batch`, and others of `resnetc_load`.
+ */
+resnetc_status resnetc_model_with_batch(const struct resnetc_model *model,
+                                        size_t images,
+                                        struct resnetc_model **resized,
+                                        struct resnetc_error **error);
+
+/**
+ * The same network for an input of another shape, which includes the batch; `dims` are `rank`
+ * extents. `input` is its name, or NULL if it is the only one. Otherwise as
+ * `resnetc_model_with_batch`.
+ *
+ * Errors: as `resnetc_model_with_batch`; `many-inputs`; `given-shape`.
+ */
+resnetc_status resnetc_model_with_shape(const struct resnetc_model *model,
+                                        const char *input,
+                                        const size_t *dims,
+                                        size_t rank,
+                                        struct resnetc_model **resized,
+                                        struct resnetc_error **error);
 
 /**
  * Memory for runs of a model. Stores it in `context`, or NULL. A context keeps what it needs of

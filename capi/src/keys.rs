@@ -43,6 +43,7 @@ pub(crate) const SHAPE: Key = Key {
 /// All of them, by name.
 pub(crate) const KEYS: &[Key] = &[
     Key { name: "batch", takes: NUMBER, set: Setter::Text(batch) },
+    Key { name: "cache", takes: "a path", set: Setter::Path(cache) },
     Key { name: "engine", takes: "compiled, interpreted or auto", set: Setter::Text(engine) },
     Key {
         name: "isa",
@@ -74,6 +75,7 @@ pub(crate) fn worded(option: OptionName) -> String {
     match option {
         OptionName::Dims | OptionName::Shapes => "option \"shape\"".to_owned(),
         OptionName::Passes => "option \"no-pass\" or \"only-pass\"".to_owned(),
+        OptionName::CacheDir => "option \"cache\"".to_owned(),
         OptionName::PerfMap => "option \"perf-map\"".to_owned(),
         other => format!("option \"{}\"", other.field()),
     }
@@ -92,6 +94,10 @@ fn entry<T: Copy>(table: &[(&str, T)], name: &str) -> Result<T, Wrong> {
 fn batch(options: &mut Options, value: &str) -> Result<(), Wrong> {
     options.batch = Some(positive(value)?);
     Ok(())
+}
+
+fn cache(options: &mut Options, value: PathBuf) {
+    options.cache_dir = Some(value);
 }
 
 fn threads(options: &mut Options, value: &str) -> Result<(), Wrong> {

@@ -40,6 +40,7 @@ pub mod once;
 pub mod options;
 mod pool;
 pub mod port;
+pub mod resize;
 pub mod status;
 mod text;
 pub mod transfer;

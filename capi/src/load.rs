@@ -18,8 +18,7 @@ fn options(options: Option<&OptionsHandle>) -> Options {
 }
 
 fn compiled(network: Network) -> Outcome<ModelHandle> {
-    let has_random_weights = network.random_weights().is_some();
-    Ok(ModelHandle::new(network.compile()?, has_random_weights))
+    Ok(ModelHandle::new(network.compile()?))
 }
 
 /// Loads and compiles what `name` names: a built-in network such as `resnet50`, an ONNX file
@@ -40,7 +39,7 @@ pub unsafe extern "C" fn resnetc_load(
         hand_out(model, "model", || {
             // SAFETY: the caller passes strings.
             let name = unsafe { text::path(name, "name") }?;
-            compiled(Compiler::new(self::options(options)).load(name)?)
+            Ok(ModelHandle::new(Compiler::new(self::options(options)).compile(name)?))
         })
     })
 }

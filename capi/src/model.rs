@@ -63,7 +63,7 @@ pub struct ModelFacts {
 }
 
 impl ModelHandle {
-    pub(crate) fn new(model: Model, has_random_weights: bool) -> Self {
+    pub(crate) fn new(model: Model) -> Self {
         let report = model.report();
         let isa = c_string(report.isa.name());
         let facts = ModelFacts {
@@ -74,7 +74,7 @@ impl ModelHandle {
             code_bytes: report.code_bytes,
             compile_seconds: report.total().as_secs_f64(),
             isa: report.interpreted.as_ref().map_or(isa.as_ptr(), |_| ptr::null()),
-            has_random_weights,
+            has_random_weights: model.random_weights().is_some(),
         };
         let (inputs, outputs) = (Ports::new(model.inputs()), Ports::new(model.outputs()));
         ModelHandle(Arc::new(Shared {

@@ -9,6 +9,7 @@ use crate::call::{self, required};
 use crate::error::{ErrorHandle, Outcome};
 use crate::guard::caught_or;
 use crate::keys::{self, KEYS, Key, Setter, Wrong};
+use crate::model::ModelHandle;
 use crate::status::Status;
 use crate::text;
 
@@ -53,6 +54,9 @@ pub extern "C" fn resnetc_options_free(options: Option<Box<OptionsHandle>>) {
 /// Sets an option by the name that it has on the command line:
 ///
 /// - `batch`: images in one run; by default as many as the model declares, or 1.
+/// - `cache`: a folder of compiled networks. A network that is in it is not compiled again, and its
+///   weights are mapped, so that all processes have them in memory once. The folder is created if it
+///   is missing; it must belong to this user, and others must not be able to write to it.
 /// - `engine`: `compiled`, the default; `interpreted`, in f64 and slowly; or `auto`, which
 ///   interprets only where the system allows no executable memory.
 /// - `isa`: the instruction set (`resnetc_isa_name`); by default `auto`, the widest one.
@@ -140,6 +144,22 @@ pub unsafe extern "C" fn resnetc_options_set_shape(
         let dims = unsafe { text::elements(dims, rank, "dims") }?;
         keys::shape_of(options, input, dims.to_vec())
             .map_err(|wrong| refused(&keys::SHAPE, input, &wrong))
+    })
+}
+
+/// Has equal weights in memory once: in that of `model`, as far as it has them. For a network that
+/// is compiled from memory for several sizes; see also `resnetc_model_with_batch`. `model` may be
+/// freed afterwards; its weights stay as long as the options or other models need them.
+#[unsafe(no_mangle)]
+pub extern "C" fn resnetc_options_share(
+    options: Option<&mut OptionsHandle>,
+    model: Option<&ModelHandle>,
+    error: Option<&mut MaybeUninit<Option<Box<ErrorHandle>>>>,
+) -> Status {
+    call::status(error, || {
+        let options = &mut required(options, "options")?.0;
+        options.share = Some(required(model, "model")?.model().clone());
+        Ok(())
     })
 }
 

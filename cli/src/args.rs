@@ -76,6 +76,9 @@ pub(crate) struct ModelOptions {
     /// What runs the network; commands that offer a choice set it.
     #[arg(skip)]
     engine: Engine,
+    /// The folder of compiled networks; commands that use one set it.
+    #[arg(skip)]
+    cache: Option<PathBuf>,
 }
 
 /// Where the input values of a network come from.
@@ -114,6 +117,7 @@ impl Common {
             .numerics(own.numerics)
             .passes(own.passes.selection())
             .reuse(own.reuse)
+            .cache_dir(own.cache.clone())
             .perf_map(own.perf_map)
             .tuned(if is_compiled { own.choices.get(self.wish()) } else { None })
     }
@@ -138,6 +142,12 @@ impl Common {
     /// The same for another engine.
     pub(crate) fn on(&self, engine: Engine) -> Self {
         let model = ModelOptions { engine, ..self.model.clone() };
+        Common { model, ..self.clone() }
+    }
+
+    /// The same with a folder of compiled networks, or none.
+    pub(crate) fn cached(&self, folder: Option<&Path>) -> Self {
+        let model = ModelOptions { cache: folder.map(Path::to_owned), ..self.model.clone() };
         Common { model, ..self.clone() }
     }
 

@@ -163,6 +163,7 @@ pub(crate) fn flag(option: OptionName) -> &'static str {
         OptionName::Seed => "--seed",
         OptionName::Passes => "--no-pass, --only-pass or --unfused",
         OptionName::Reuse => "--reuse",
+        OptionName::CacheDir => "--cache",
         OptionName::PerfMap => "--perf-map",
         OptionName::Tuned => "--tuned",
         other => other.field(),

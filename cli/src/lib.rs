@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod cached;
 mod check;
 mod classify;
 mod doctor;
@@ -61,6 +62,7 @@ enum Command {
     Profile(profile::Args),
     Dump(dump::Args),
     Passes(passes::Args),
+    Cache(cached::Args),
     Doctor(doctor::Args),
     Zoo(zoo::Args),
 }
@@ -80,6 +82,7 @@ impl Command {
             Command::Profile(args) => profile::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Passes(args) => passes::run(args),
+            Command::Cache(args) => cached::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Zoo(args) => zoo::run(args),
         }

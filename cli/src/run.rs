@@ -13,6 +13,7 @@ use resnetc::{Array, Model, Number};
 use serde::Serialize;
 
 use crate::args::Common;
+use crate::cached::{self, Cached};
 use crate::failure::Failure;
 use crate::inputs::{self, ArrayFile};
 use crate::interpret::{self, Interpret, engine_name};
@@ -39,6 +40,8 @@ pub(crate) struct Args {
     json: bool,
     #[command(flatten)]
     interpret: Interpret,
+    #[command(flatten)]
+    cached: Cached,
     #[command(flatten)]
     common: Common,
 }
@@ -122,8 +125,10 @@ const TOP: usize = 5;
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let reads = args.reads();
     args.target.check(&reads)?;
+    let common = args.common.on(args.interpret.engine());
+    let common = common.cached(args.cached.folder.as_deref());
     let inputs::Loaded { network, inputs, file } =
-        inputs::load(&args.model, args.input.as_deref(), &args.common.on(args.interpret.engine()))?;
+        inputs::load(&args.model, args.input.as_deref(), &common)?;
     if file.is_none() {
         let seed = args.common.seed();
         output::note(&format!("the input is random (seed {seed}); --input FILE gives it values"));
@@ -133,6 +138,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     check_expected(file.as_ref(), network.graph())?;
     let model = network.compile()?;
     interpret::warn(&model);
+    cached::remark(&model);
     let (results, time) = compute(&model, &inputs)?;
     let difference = file.as_ref().map(|f| compare(f, &results)).transpose()?.flatten();
     if files.are_wanted() {

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyMapping, PyTuple};
 use pyo3::{IntoPyObjectExt, intern};
 use resnetc::one_line::name_line;
 use resnetc::profile::Profile;
 use resnetc::runtime::peak;
-use resnetc::{Context, Error};
+use resnetc::{CacheUse, Context, Error};
 use serde_json::json;
 
 use crate::array::{self, Given};
@@ -21,7 +22,7 @@ use crate::object::object;
 use crate::options;
 use crate::pool::Pool;
 use crate::slot::{Port, Slot, tuple};
-use crate::source::Source;
+use crate::source::{Size, Source};
 use crate::work::interruptible;
 
 /// A compiled network. Call it with arrays, and it returns arrays:
@@ -45,8 +46,8 @@ pub(crate) struct Model {
     pool: Pool,
     inputs: Vec<Slot>,
     outputs: Vec<Slot>,
-    has_random_weights: bool,
-    /// What it was made from: the source and the folder of `load`, and its options.
+    source: Arc<Source>,
+    /// What it was made from, for pickling: the source and the folder of `load`, and its options.
     origin: [Py<PyAny>; 2],
     options: Py<PyDict>,
 }
@@ -66,18 +67,57 @@ pub(crate) fn load(
         None => source.clone().unbind(),
     };
     let origin = [origin, read.folder().map(Path::as_os_str).into_py_any(py)?];
-    let (model, has_random_weights) = interruptible(py, move || {
-        let network = read.load(given)?;
-        let has_random_weights = network.random_weights().is_some();
-        Ok((network.compile()?, has_random_weights))
-    })?;
-    let slots = |ports: &[resnetc::Port]| ports.iter().map(Slot::from).collect();
-    let (inputs, outputs) = (slots(model.inputs()), slots(model.outputs()));
-    let (pool, options) = (Pool::default(), options.copy()?.unbind());
-    Ok(Model { model, pool, inputs, outputs, has_random_weights, origin, options })
+    let read = Arc::new(read);
+    let source = Arc::clone(&read);
+    let model = interruptible(py, move || read.compile(given))?;
+    Ok(Model::new(model, source, origin, options.copy()?.unbind()))
 }
 
 impl Model {
+    fn new(
+        model: resnetc::Model,
+        source: Arc<Source>,
+        origin: [Py<PyAny>; 2],
+        options: Py<PyDict>,
+    ) -> Self {
+        let slots = |ports: &[resnetc::Port]| ports.iter().map(Slot::from).collect();
+        let (inputs, outputs) = (slots(model.inputs()), slots(model.outputs()));
+        Model { model, pool: Pool::default(), inputs, outputs, source, origin, options }
+    }
+
+    /// Compiles it for another size, with options that say so.
+    fn resized(&self, py: Python<'_>, size: Size) -> PyResult<Model> {
+        let options = self.options.bind(py).copy()?;
+        let shapes = PyDict::new(py);
+        if let Some(given) = options.get_item(intern!(py, "shapes"))? {
+            shapes.update(given.cast::<PyMapping>()?)?;
+        }
+        match &size {
+            Size::Batch(images) => {
+                options.set_item(intern!(py, "batch"), images)?;
+                for (name, shape) in shapes.copy()? {
+                    let mut shape: Vec<usize> = shape.extract()?;
+                    shape.iter_mut().take(1).for_each(|first| *first = *images);
+                    shapes.set_item(name, shape)?;
+                }
+            }
+            Size::Shapes(given) => {
+                if options.contains(intern!(py, "batch"))? {
+                    options.del_item(intern!(py, "batch"))?;
+                }
+                given.iter().try_for_each(|(name, shape)| shapes.set_item(name, shape))?;
+            }
+        }
+        if !shapes.is_empty() {
+            options.set_item(intern!(py, "shapes"), shapes)?;
+        }
+        let given = options::Given::read(&options)?;
+        let (source, model) = (self.source.clone(), self.model.clone());
+        let resized = interruptible(py, move || source.resize(given, &size, &model))?;
+        let origin = [0, 1].map(|i| self.origin[i].clone_ref(py));
+        Ok(Model::new(resized, self.source.clone(), origin, options.unbind()))
+    }
+
     /// Runs it on a value for each input.
     fn compute<'py>(&self, py: Python<'py>, feed: &Feed<'py>) -> PyResult<Feed<'py>> {
         let given = self.given(feed)?;
@@ -156,16 +196,26 @@ impl Model {
     /// Sizes and facts, a dict: `threads` of a run, `isa` (the instruction set), `interpreted`,
     /// `random_weights`, `compile_seconds` without reading the file, `phases` (the seconds of each
     /// part of it), and bytes: `arena_bytes` and `thread_bytes` (for each thread) of each run that
-    /// is in progress at once, `weight_bytes` and `code_bytes` of the model.
+    /// is in progress at once, `weight_bytes` and `code_bytes` of the model, `shared_bytes` of the
+    /// weights that other models have, too. `cache` is "found" or "stored" with `cache_dir=`, or why
+    /// it was not stored.
     #[getter]
     fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let report = self.model.report();
         let phases = report.phases.iter().map(|(name, time)| (*name, time.as_secs_f64()));
+        let cache = match &report.cache {
+            None => json!(null),
+            Some(CacheUse::Found) => json!("found"),
+            Some(CacheUse::Stored { .. }) => json!("stored"),
+            Some(CacheUse::NotStored { reason }) => json!(format!("not stored: {reason}")),
+        };
         let facts = json!({
             "threads": self.model.threads(),
             "isa": report.isa.name(),
             "interpreted": report.interpreted.is_some(),
-            "random_weights": self.has_random_weights,
+            "random_weights": self.model.random_weights().is_some(),
+            "cache": cache,
+            "shared_bytes": report.shared_bytes,
             "compile_seconds": report.total().as_secs_f64(),
             "phases": phases.collect::<BTreeMap<_, _>>(),
             "arena_bytes": report.arena_bytes,
@@ -174,6 +224,29 @@ impl Model {
             "code_bytes": report.code_bytes,
         });
         object(py, &facts)
+    }
+
+    /// The same network for `images` images in a run. Weights that are packed alike are in memory
+    /// once. The file is read again, and must not have changed.
+    fn with_batch(&self, py: Python<'_>, images: usize) -> PyResult<Model> {
+        self.resized(py, Size::Batch(images))
+    }
+
+    /// The same network for an input of another shape, batch included; with several inputs, a dict
+    /// from their names to shapes.
+    fn with_input(&self, py: Python<'_>, shape: &Bound<'_, PyAny>) -> PyResult<Model> {
+        let shapes = match (shape.cast::<PyDict>(), &self.inputs[..]) {
+            (Ok(dict), _) => {
+                let pairs = dict.iter().map(|(name, shape)| Ok((name.extract()?, shape.extract()?)));
+                pairs.collect::<PyResult<Vec<_>>>()?
+            }
+            (Err(_), [input]) => vec![(input.name.clone(), shape.extract()?)],
+            (Err(_), inputs) => {
+                let error = Error::ManyInputs { inputs: inputs.len() };
+                return Err(Failure::from(error).into());
+            }
+        };
+        self.resized(py, Size::Shapes(shapes))
     }
 
     /// What the compiler did, a dict: `passes`, with the rewrites that each applied and nearly

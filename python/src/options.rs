@@ -47,6 +47,7 @@ const NUMBER: &str = "a whole number, 1 or more";
 
 const KEYS: &[Key] = &[
     Key { name: "batch", takes: NUMBER, set: batch },
+    Key { name: "cache_dir", takes: "a path", set: cache_dir },
     Key { name: "dims", takes: "a dict from names of dimensions to extents", set: dims },
     Key { name: "engine", takes: "\"compiled\", \"interpreted\" or \"auto\"", set: engine },
     Key { name: "isa", takes: "\"auto\" or one of `resnetc.isas()`", set: isa },
@@ -89,6 +90,13 @@ impl Given {
         let precision = options.numerics.precision();
         let machine = MachineKey { precision, ..MachineKey::of(isa, threads) };
         Ok(options.tuned(Arc::new(Cache::read(&file, &machine)?.tuned())))
+    }
+}
+
+impl Given {
+    /// The options with the weights of another model to share.
+    pub(crate) fn sharing(self, model: &resnetc::Model) -> Self {
+        Given { options: self.options.share(model.clone()), ..self }
     }
 }
 
@@ -135,6 +143,11 @@ fn table<T>(
 
 fn batch(given: &mut Given, value: &Bound<'_, PyAny>) -> Result<(), Wrong> {
     given.options.batch = Some(number(value)?);
+    Ok(())
+}
+
+fn cache_dir(given: &mut Given, value: &Bound<'_, PyAny>) -> Result<(), Wrong> {
+    given.options.cache_dir = Some(value.extract()?);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use resnetc::spec::Spec;
-use resnetc::{Compiler, Network};
+use resnetc::{Compiler, Model, Network};
 
 use crate::failure::Failure;
 use crate::options::Given;
@@ -19,6 +19,15 @@ pub(crate) enum Source {
     Named(PathBuf),
     /// An ONNX file in memory, and the folder for data that it keeps in other files.
     Bytes(PyBackedBytes, Option<PathBuf>),
+}
+
+/// A size of a model's inputs.
+#[derive(Debug)]
+pub(crate) enum Size {
+    /// Images in a run.
+    Batch(usize),
+    /// Shapes of inputs, by name.
+    Shapes(Vec<(String, Vec<usize>)>),
 }
 
 impl Source {
@@ -63,6 +72,31 @@ impl Source {
         match self {
             Source::Named(path) => Ok(compiler.load(path)?),
             Source::Bytes(bytes, folder) => Ok(compiler.onnx_bytes(bytes, folder.as_deref())?),
+        }
+    }
+
+    /// Loads and compiles it, or finds it compiled.
+    pub(crate) fn compile(&self, given: Given) -> Result<Model, Failure> {
+        match self {
+            Source::Named(path) => Ok(Compiler::new(given.options()?).compile(path)?),
+            Source::Bytes(..) => Ok(self.load(given)?.compile()?),
+        }
+    }
+
+    /// Compiles it for other sizes than `model`, which was compiled from it.
+    pub(crate) fn resize(
+        &self,
+        given: Given,
+        size: &Size,
+        model: &Model,
+    ) -> Result<Model, Failure> {
+        match (self, size) {
+            (Source::Named(_), Size::Batch(images)) => Ok(model.with_batch(*images)?),
+            (Source::Named(_), Size::Shapes(shapes)) => {
+                let shapes = shapes.iter().map(|(name, shape)| (&**name, &**shape));
+                Ok(model.with_shapes(&shapes.collect::<Vec<_>>())?)
+            }
+            (Source::Bytes(..), _) => self.compile(given.sharing(model)),
         }
     }
 }

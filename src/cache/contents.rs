@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use blake3::{Hash, Hasher};
 use prost::bytes::Buf;
 
+use super::memo;
 use crate::import::onnx::{Beside, Model};
 use crate::one_line::{name_line, one_line, path_line};
 use crate::spec::Spec;
@@ -56,15 +57,19 @@ pub(crate) enum Made<'a> {
 }
 
 impl FileVersion {
-    /// Reads a file, and finds out which version it is.
+    /// Reads a file, and finds out which version it is. If a folder of compiled networks is going
+    /// to be asked, its digest is needed, too.
     pub(crate) fn read<B: Buf, E>(
         path: &Path,
-        with_digest: bool,
+        cache: Option<&Path>,
         read: impl FnOnce(&Path) -> Result<B, E>,
     ) -> Result<(Self, B), E> {
         let before = Identity::of(path);
         let buffer = read(path)?;
-        let digest = with_digest.then(|| blake3::hash(buffer.chunk()));
+        let known = cache.and_then(|cache| memo::known(cache, path));
+        let known = known.filter(|file| file.identity.is_some() && file.identity == before);
+        let digest =
+            cache.map(|_| known.map_or_else(|| blake3::hash(buffer.chunk()), |f| f.digest));
         Ok((FileVersion { path: path.to_owned(), before, digest }, buffer))
     }
 
@@ -83,18 +88,22 @@ impl FileVersion {
         self.before == Identity::of(&self.path)
     }
 
-    /// What was read. If its digest was not wanted then, the file is read again.
+    /// What was read. If its digest was not wanted then, and is not known, the file is read again.
     ///
     /// # Errors
     /// If there may be another version by now.
-    pub(crate) fn contents(&self) -> Result<ReadFile, String> {
+    pub(crate) fn contents(&self, cache: &Path) -> Result<ReadFile, String> {
         let FileVersion { path, before, digest } = self;
         if let &Some(digest) = digest {
             let identity = before.clone().filter(|identity| !identity.is_recent());
             return Ok(ReadFile { path: path.clone(), identity, digest, beside: Vec::new() });
         }
+        let is_it = |read: &ReadFile| read.identity.is_some() && read.identity == *before;
+        if let Some(known) = memo::known(cache, path).filter(is_it) {
+            return Ok(known);
+        }
         let read = ReadFile::read(path).map_err(|e| format!("{}: {e}", path_line(path)))?;
-        match read.identity.is_some() && read.identity == *before {
+        match is_it(&read) {
             true => Ok(read),
             false => Err(format!("{} was changed just now", path_line(path))),
         }
@@ -131,7 +140,7 @@ impl Contents {
     ///
     /// # Errors
     /// If a file beside it cannot be read, or is being changed.
-    pub(crate) fn of_onnx(mut file: ReadFile, model: &Model) -> Result<Self, String> {
+    pub(crate) fn of_onnx(mut file: ReadFile, model: &Model, cache: &Path) -> Result<Self, String> {
         let (names, beside) = model.data_beside();
         let mut all = Vec::new();
         if let Beside::Folder(folder) = beside {
@@ -139,7 +148,8 @@ impl Contents {
                 let path = folder.join(name);
                 let failed =
                     |reason: &str| format!("{}: {}", path_line(&path), one_line(reason, 200));
-                let read = ReadFile::read(&path).map_err(|e| failed(&e.to_string()))?;
+                let read = || ReadFile::read(&path).map_err(|e| failed(&e.to_string()));
+                let read = memo::known(cache, &path).map_or_else(read, Ok)?;
                 if read.identity.is_none() {
                     return Err(failed("it was changed just now, or cannot be identified"));
                 }

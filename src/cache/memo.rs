@@ -57,6 +57,11 @@ fn read(folder: &Folder, path: &Path) -> Option<ReadFile> {
     is_same.then_some(ReadFile { path, identity, digest, beside: memo.beside })
 }
 
+/// As [`read`], for the path of a folder, which need not exist.
+pub(super) fn known(cache: &Path, path: &Path) -> Option<ReadFile> {
+    read(&Folder::open(cache).ok()?, path)
+}
+
 impl Contents {
     /// Those of an ONNX file, if neither it nor a file beside it has changed since it was read.
     pub(crate) fn known_onnx(cache: &Path, path: &Path) -> Option<Self> {
@@ -79,7 +84,7 @@ impl Contents {
         let Some(path) = weights else {
             return Contents::of_spec(spec, Made::Seed(seed)).ok();
         };
-        let file = read(&Folder::open(cache).ok()?, path)?;
+        let file = known(cache, path)?;
         Contents::of_spec(spec, Made::File(&file)).ok()
     }
 }

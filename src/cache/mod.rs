@@ -28,6 +28,7 @@ mod segments;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use resnetc_ir::Graph;
 
@@ -50,11 +51,12 @@ pub(crate) fn find(
     contents: &Contents,
     options: &Options,
 ) -> Result<Option<Model>, Error> {
+    let start = Instant::now();
     let (Ok(folder), Ok(key)) = (Folder::open(path), Key::of(contents, options)) else {
         return Ok(None);
     };
     match entry::read(&folder, &key) {
-        Ok(artifact) => from_folder(artifact, options).map(Some),
+        Ok(artifact) => from_folder(artifact, options, start).map(Some),
         Err(_) => Ok(None),
     }
 }
@@ -69,6 +71,7 @@ pub(crate) fn compile(
     path: &Path,
     contents: Result<Contents, String>,
 ) -> Result<Model, Error> {
+    let start = Instant::now();
     let not_stored = |reason| CacheUse::NotStored { reason };
     let place = contents.map(|contents| (Folder::create(path), contents));
     let (folder, contents) = match place {
@@ -83,7 +86,7 @@ pub(crate) fn compile(
         Ok(artifact) => {
             // It was read to find out that nothing has changed, which need not be repeated.
             memo::write(&folder, &contents);
-            return from_folder(artifact, options);
+            return from_folder(artifact, options, start);
         }
         Err(Unusable::Missing) => None,
         Err(Unusable::Because(reason)) => Some(reason),
@@ -102,8 +105,9 @@ pub(crate) fn compile(
     })
 }
 
-fn from_folder(mut artifact: Artifact, options: &Options) -> Result<Model, Error> {
+fn from_folder(mut artifact: Artifact, options: &Options, start: Instant) -> Result<Model, Error> {
     artifact.report.cache = Some(CacheUse::Found);
+    artifact.report.phases = vec![("cache", start.elapsed())];
     artifact.into_model(options)
 }
 

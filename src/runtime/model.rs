@@ -73,6 +73,9 @@ pub(crate) trait Origin: fmt::Debug + Send + Sync {
     /// # Errors
     /// If it has changed, or cannot have these sizes.
     fn resized(&self, size: Resize<'_>, model: &Model) -> Result<Model, Error>;
+
+    /// The seed of its weights, if they are random.
+    fn random_weights(&self) -> Option<u64>;
 }
 
 /// Sizes that a network is compiled for again.
@@ -128,6 +131,12 @@ impl Model {
             Body::Interpreted(_) => Vec::new(),
         };
         Ok(Context { program: Arc::clone(program), arena, _threads: threads, bases })
+    }
+
+    /// The seed of its weights, if they are random: for a spec or a built-in network without a
+    /// weight file.
+    pub fn random_weights(&self) -> Option<u64> {
+        self.origin.as_ref()?.random_weights()
     }
 
     /// The same network for another number of images in a run. It is loaded again, from where this

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 /// The sources, in the order of the header.
-const SOURCES: [&str; 11] = [
-    "version", "status", "error", "isa", "options", "port", "model", "load", "transfer", "context",
-    "once",
+const SOURCES: [&str; 12] = [
+    "version", "status", "error", "isa", "options", "port", "model", "load", "resize", "transfer",
+    "context", "once",
 ];
 
 fn header() -> String {

@@ -5,6 +5,7 @@ mod load;
 mod null;
 mod options;
 mod ports;
+mod resize;
 mod runs;
 mod support;
 mod threads;

@@ -29,6 +29,7 @@ fn dims(model: &ModelHandle) -> Vec<usize> {
 /// A value that each option accepts, and one that it refuses.
 const VALUES: &[(&str, &str, &str)] = &[
     ("batch", "4", "0"),
+    ("cache", "folder", ""),
     ("engine", "auto", "fast"),
     ("isa", "baseline", "mmx"),
     ("no-pass", "cse", ""),

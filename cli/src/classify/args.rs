@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::head::Activation;
 use super::options::Options;
 use crate::args::{Common, positive};
+use crate::cached::Cached;
 use crate::interpret::Interpret;
 
 /// Where Debian's package dataset-fashion-mnist puts its files.
@@ -53,12 +54,14 @@ pub(crate) struct Args {
     #[command(flatten)]
     interpret: Interpret,
     #[command(flatten)]
+    cached: Cached,
+    #[command(flatten)]
     pub(super) common: Common,
 }
 
 impl Args {
     /// How a network is loaded and compiled.
     pub(super) fn common(&self) -> Common {
-        self.common.on(self.interpret.engine())
+        self.common.on(self.interpret.engine()).cached(self.cached.folder.as_deref())
     }
 }

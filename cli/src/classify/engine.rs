@@ -9,6 +9,7 @@ use super::args::Args;
 use super::head::{Answer, Head};
 use super::input::Input;
 use super::{bundled, labels, load};
+use crate::cached;
 use crate::failure::Failure;
 use crate::interpret;
 use crate::units::ms;
@@ -43,7 +44,7 @@ impl Engine {
         let count = labels.as_ref().map(Vec::len);
         let mut head = Head::of(network.graph(), input.batch, count, args.activation)?;
         if network.graph().outputs().len() > 1 {
-            network = load::only(&network, &head.output)?;
+            network = network.with_outputs(vec![head.output.clone()])?;
             head.index = 0;
         }
         let labels = match (labels, &args.labels) {
@@ -54,6 +55,7 @@ impl Engine {
         };
         let compiled = network.compile()?;
         interpret::warn(&compiled);
+        cached::remark(&compiled);
         let context = compiled.context()?;
         Ok(Engine { model: compiled, context, input, head, labels })
     }

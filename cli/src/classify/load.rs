@@ -56,13 +56,6 @@ pub(crate) fn load(
     Ok(network)
 }
 
-/// A network with only one of its outputs.
-pub(super) fn only(network: &Network, output: &str) -> Result<Network, Error> {
-    let outputs = vec![output.to_owned()];
-    let options = network.options().clone().for_graph().outputs(outputs);
-    Compiler::new(options).graph(network.graph().clone())
-}
-
 /// Why a description could not be built.
 struct Refused {
     failure: Failure,

@@ -3,6 +3,7 @@
 mod arguments;
 mod arrays;
 mod bench;
+mod cached;
 mod check;
 mod classify;
 mod computed;

@@ -45,12 +45,16 @@ pub(crate) fn succeed(args: &[&str]) -> String {
 
 /// Lines that any command may print on stderr: that weights or inputs are random, that a test
 /// requests more threads than there are CPUs, that the machine is busy, the skipped files and the
-/// summary of `classify`, and the batch of what `quantize` writes.
+/// summary of `classify`, the batch of what `quantize` writes, and that a network in a folder was
+/// damaged.
 pub(crate) fn is_remark(line: &str) -> bool {
     let note = line.strip_prefix("note: ").unwrap_or_default();
     let is_random = note.starts_with("the weights of ") || note.starts_with("the input is random");
-    let is_note =
-        is_random || note.contains(" left out") || note.contains(" in the quantized file");
+    let is_damaged = note.starts_with("compiled again, because ");
+    let is_note = is_random
+        || is_damaged
+        || note.contains(" left out")
+        || note.contains(" in the quantized file");
     is_note || line.starts_with(FEW_CPUS) || is_summary(line) || is_noise(line)
 }
 

@@ -27,7 +27,7 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that are not at their defaults, for a model to keep: later changes of a list have
     no effect, and files are found again after a change of folder."""
     chosen = copy.deepcopy({name: value for name, value in options.items() if value is not None})
-    for name in ("weights", "tuned"):
+    for name in ("weights", "tuned", "cache_dir"):
         if name in chosen:
             chosen[name] = os.path.abspath(os.fsdecode(chosen[name]))
     return chosen
@@ -51,6 +51,7 @@ def compile(
     reuse: Literal["in-place", "freed", "never"] | None = None,
     perf_map: bool | None = None,
     tuned: StrPath | None = None,
+    cache_dir: StrPath | None = None,
     folder: StrPath | None = None,
 ) -> _native.Model:
     """Loads a network and compiles it for this CPU.
@@ -75,6 +76,9 @@ def compile(
     - `reuse`: which values may share memory: "in-place", the default, "freed" or "never".
     - `perf_map`: whether to name the compiled code for `perf`.
     - `tuned`: a file of measured times, of `resnetc tune`.
+    - `cache_dir`: a folder of compiled networks. A network that is in it is not compiled again, and
+      its weights are mapped, so that all processes have them in memory once. It must belong to this
+      user, and others must not be able to write to it.
     - `folder`: where a model in memory has the data that it keeps in other files.
 
     The interpreter's lock is released meanwhile. A signal, such as Ctrl-C, ends the call at once;
@@ -86,6 +90,6 @@ def compile(
     options = dict(
         threads=threads, batch=batch, isa=isa, numerics=numerics, outputs=outputs, shapes=shapes,
         dims=dims, weights=weights, seed=seed, engine=engine, no_pass=no_pass,
-        only_pass=only_pass, reuse=reuse, perf_map=perf_map, tuned=tuned,
+        only_pass=only_pass, reuse=reuse, perf_map=perf_map, tuned=tuned, cache_dir=cache_dir,
     )  # fmt: skip
     return _native.load(source(model), folder, given(options))

@@ -1,24 +1,24 @@
 //! One network for several batch sizes: a server runs the requests that have arrived, without
 //! padding the batch.
 //!
-//! The file is read once, and the networks share its constants. Each compiled model has the weights
-//! packed for its own kernels.
+//! The models have the weights in memory once, packed, as far as their kernels take them alike; this
+//! network's do.
 //!
 //! `cargo run --release --example batch_sizes`
 
 use std::collections::BTreeMap;
 
-use resnetc::{Compiler, Description, Model, Options};
+use resnetc::{Compiler, Model, Options};
 
 const SIZES: [usize; 3] = [1, 4, 8];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let description = Description::open("resnet18")?;
+    let one = Compiler::new(Options::default()).compile("resnet18")?;
     let mut models: BTreeMap<usize, Model> = BTreeMap::new();
     for size in SIZES {
-        let mut options = Options::default();
-        options.batch = Some(size);
-        models.insert(size, Compiler::new(options).build(&description)?.compile()?);
+        models.insert(size, one.with_batch(size)?);
+        let report = models[&size].report();
+        println!("{size} images: {} of {} bytes shared", report.shared_bytes, report.weight_bytes);
     }
     for waiting in [1, 3, 8, 13] {
         let mut left = waiting;

@@ -100,6 +100,11 @@ impl Failure {
         Failure { error: Some(code), ..self }
     }
 
+    /// The message and the code. What has no code of its own is a failure of the machine.
+    pub(crate) fn into_parts(self) -> (String, ErrorCode) {
+        (self.message.unwrap_or_default(), self.error.unwrap_or(ErrorCode::Io))
+    }
+
     /// What happened, in one line if possible.
     pub(crate) fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()

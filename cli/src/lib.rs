@@ -1,7 +1,7 @@
 //! The command line: one command per file.
 //!
-//! A library, so that other packages can offer the command, too: that of Python does. It has one
-//! function, and programs that embed resnetc use the library `resnetc` instead.
+//! A library, so that other packages can offer the command, too: that of Python does, and writes
+//! the page of `resnetc report`. Programs that embed resnetc use the library `resnetc` instead.
 
 mod args;
 mod bench;
@@ -36,6 +36,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
 use resnetc::host::signals;
+
+pub use report::report_page;
 
 /// A graph compiler for residual networks on CPUs.
 ///

@@ -8,10 +8,10 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyTuple};
 use pyo3::{IntoPyObjectExt, intern};
-use resnetc::one_line::name_line;
+use resnetc::one_line::{name_line, path_line};
 use resnetc::profile::Profile;
 use resnetc::runtime::peak;
-use resnetc::{CacheUse, Context, Error};
+use resnetc::{CacheUse, Context, Error, ErrorCode, whole_file};
 use serde_json::json;
 
 use crate::array::{self, Given};
@@ -237,7 +237,8 @@ impl Model {
     fn with_input(&self, py: Python<'_>, shape: &Bound<'_, PyAny>) -> PyResult<Model> {
         let shapes = match (shape.cast::<PyDict>(), &self.inputs[..]) {
             (Ok(dict), _) => {
-                let pairs = dict.iter().map(|(name, shape)| Ok((name.extract()?, shape.extract()?)));
+                let pairs =
+                    dict.iter().map(|(name, shape)| Ok((name.extract()?, shape.extract()?)));
                 pairs.collect::<PyResult<Vec<_>>>()?
             }
             (Err(_), [input]) => vec![(input.name.clone(), shape.extract()?)],
@@ -287,6 +288,22 @@ impl Model {
         object(py, &profile)
     }
 
+    /// Writes a page about the network on this machine, one HTML file: the gain of each
+    /// optimization, times by layer, roofline, memory plan, graphs. Measures for about ten seconds,
+    /// or `runs` times; an existing file is replaced.
+    #[pyo3(signature = (path, runs = None))]
+    fn report(&self, py: Python<'_>, path: PathBuf, runs: Option<usize>) -> PyResult<()> {
+        let given = options::Given::read(self.options.bind(py))?;
+        let source = Arc::clone(&self.source);
+        whole_file::check_target(&path).map_err(|e| unwritable(&path, &e))?;
+        interruptible(py, move || {
+            let network = source.load(given)?;
+            let page = resnetc_cli::report_page(&network, &source.label(), runs);
+            let page = page.map_err(|(message, code)| Failure::new(code, message))?;
+            whole_file::write(&path, page.as_bytes()).map_err(|e| unwritable(&path, &e))
+        })
+    }
+
     /// Frees the memory of runs that are not in progress. The next runs allocate it again.
     fn trim(&self, py: Python<'_>) {
         self.pool.trim(py);
@@ -323,6 +340,11 @@ impl Model {
     fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
         slf
     }
+}
+
+fn unwritable(path: &Path, reason: &std::io::Error) -> Failure {
+    let message = format!("{}: it cannot be written: {reason}", path_line(path));
+    Failure::new(ErrorCode::Io, message)
 }
 
 /// A profile between two measurements of the machine's peak.

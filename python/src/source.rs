@@ -66,6 +66,14 @@ impl Source {
         }
     }
 
+    /// What reports call it.
+    pub(crate) fn label(&self) -> PathBuf {
+        match self {
+            Source::Named(path) => path.clone(),
+            Source::Bytes(..) => PathBuf::from("bytes"),
+        }
+    }
+
     /// Loads it.
     pub(crate) fn load(&self, given: Given) -> Result<Network, Failure> {
         let compiler = Compiler::new(given.options()?);

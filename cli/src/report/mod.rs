@@ -24,10 +24,11 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use resnetc::advice::OptionName;
 use resnetc::profile::share::ShareOf;
+use resnetc::{ErrorCode, Network, PassSelection};
 
 use crate::args::{Common, Values, positive, whole};
 use crate::bench::survey::{self, Runs};
@@ -87,6 +88,28 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         true => output::print_json(&report),
         false => output::print(&summary(&report)),
     }
+}
+
+/// The page of `resnetc report` for a network that is called `model`, with `iterations` timed runs,
+/// or about ten seconds of them. The passes and measured choices of its options are ignored.
+///
+/// # Errors
+/// If it cannot be compiled or run: the message, and its code.
+pub fn report_page(
+    network: &Network,
+    model: &Path,
+    iterations: Option<usize>,
+) -> Result<String, (String, ErrorCode)> {
+    /// As the command's options are by default.
+    const RUNS: Runs = Runs { warmup: 2, iterations: None, most_bytes: 3_000_000_000 };
+    let options = network.options().clone().tuned(None).passes(PassSelection::All);
+    let network = network.with_options(options.cache_dir(None));
+    let seed = network.options().seed;
+    let page = || {
+        let survey = survey::measure(&network, seed, Runs { iterations, ..RUNS })?;
+        Ok(page::render(&collect::report(model, &network, survey)?))
+    };
+    page().map_err(|failure: Failure| failure.into_parts())
 }
 
 /// The headline, for the terminal.

@@ -155,6 +155,16 @@ fn build(
     Ok(Artifact { inputs, outputs, image, weights, steps, threads: machine.threads, report })
 }
 
+/// The packed constants of a network, in a segment of its own.
+pub(crate) fn packed_alone(lowered: &mut Lowered, threads: usize) -> Result<Segment, Error> {
+    let bytes = lowered.weight_bytes;
+    Segment::pack(take(&mut lowered.packs), bytes, threads).map_err(|e| no_memory(bytes, &e))
+}
+
+fn no_memory(bytes: usize, reason: &std::io::Error) -> Error {
+    Error::Memory { what: "packed weights", bytes, reason: Some(reason.to_string()) }
+}
+
 /// The packed constants of a network, in segments that are known where those have equal ones.
 fn packed(
     lowered: &mut Lowered,
@@ -162,15 +172,10 @@ fn packed(
     known: &[Arc<Segment>],
 ) -> Result<Vec<Arc<Segment>>, Error> {
     let bytes = lowered.weight_bytes;
-    let no_memory = |e: std::io::Error| Error::Memory {
-        what: "packed weights",
-        bytes,
-        reason: Some(e.to_string()),
-    };
-    let own = Segment::pack(take(&mut lowered.packs), bytes, threads).map_err(no_memory)?;
+    let own = packed_alone(lowered, threads)?;
     match known {
         [] => Ok(vec![Arc::new(own)]),
-        known => share(own, known, &mut lowered.regions).map_err(no_memory),
+        known => share(own, known, &mut lowered.regions).map_err(|e| no_memory(bytes, &e)),
     }
 }
 

@@ -33,6 +33,7 @@
 //! | [`cache`] | compiled networks in a folder |
 //! | [`tune`], [`Tuned`] | which algorithms are the fastest here, measured |
 //! | [`quantize`] | networks in f32 to networks of bytes |
+//! | `object` | networks as one object file, for C (feature `object`) |
 //! | [`spec`], [`export`], [`ir`] | networks written by hand: descriptions, files for other programs, graphs |
 //!
 //! # Stability
@@ -74,6 +75,8 @@ pub mod kernels;
 mod nearest;
 #[doc(hidden)]
 pub mod noise;
+#[cfg(feature = "object")]
+pub mod object;
 #[doc(hidden)]
 pub mod one_line;
 #[doc(hidden)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::advice::{NoEffect, OptionName};
 use crate::error::Error;
 use crate::import::onnx::Bindings;
-use crate::isa::{IntegerDot, IsaChoice};
+use crate::isa::{IntegerDot, Isa, IsaChoice};
 use crate::kernels::precision::Precision;
 use crate::kernels::summation::Summation;
 use crate::kernels::tuned::Tuned;
@@ -201,7 +201,12 @@ const INTERPRETED: &[NoEffect] = {
 impl Options {
     /// The options of the passes.
     pub fn pass_options(&self) -> PassOptions {
-        let bytes = self.isa.resolve().is_ok_and(|isa| isa.target().dot >= IntegerDot::Pairs);
+        self.pass_options_for(self.isa.resolve().unwrap_or(Isa::Baseline))
+    }
+
+    /// The options of the passes for an instruction set.
+    pub(crate) fn pass_options_for(&self, isa: Isa) -> PassOptions {
+        let bytes = isa.target().dot >= IntegerDot::Pairs;
         PassOptions { selection: self.passes.clone(), bytes, ..PassOptions::default() }
     }
 

@@ -11,6 +11,7 @@ mod classify;
 mod doctor;
 mod dump;
 mod explain;
+mod export;
 mod failure;
 mod info;
 mod inputs;
@@ -58,6 +59,7 @@ enum Command {
     Report(report::Args),
     Check(check::Args),
     Quantize(quantize::Args),
+    Export(export::Args),
     Tune(tune::Args),
     Info(info::Args),
     Explain(explain::Args),
@@ -78,6 +80,7 @@ impl Command {
             Command::Report(args) => report::run(args),
             Command::Check(args) => check::run(args),
             Command::Quantize(args) => quantize::run(args),
+            Command::Export(args) => export::run(args),
             Command::Tune(args) => tune::run(args),
             Command::Info(args) => info::run(args),
             Command::Explain(args) => explain::run(args),

@@ -22,7 +22,7 @@ def test_a_model_for_another_batch_shares_the_weights() -> None:
     assert np.array_equal(three(images), each)
     again = pickle.loads(pickle.dumps(three))
     assert np.array_equal(again(images), each)
-    assert three.with_batch(1).inputs == one.inputs
+    assert three.with_batch(1).inputs[0].shape == one.inputs[0].shape
 
 
 def test_a_model_from_bytes_shares_them_as_well() -> None:
@@ -30,7 +30,7 @@ def test_a_model_from_bytes_shares_them_as_well() -> None:
     two = one.with_input((2, 1, 28, 28))
     assert two.facts["shared_bytes"] == two.facts["weight_bytes"]
     both = one.with_input({one.inputs[0].name: [2, 1, 28, 28]})
-    assert both.inputs == two.inputs
+    assert both.inputs[0].shape == two.inputs[0].shape == (2, 1, 28, 28)
     with pytest.raises(resnetc.Error) as error:
         one.with_input((1, 3, 28, 28))
     assert error.value.code == "given-shape"

@@ -140,8 +140,8 @@ impl Image {
         self.kernels.iter().chain(&self.regions)
     }
 
-    /// Defines all functions in `module`, kernels as local functions and regions as exported
-    /// functions. Names are made unique by the function's position.
+    /// Defines all functions in `module`, as local functions. Names are made unique by the function's
+    /// position.
     ///
     /// # Errors
     /// If the module refuses, or runs out of memory.
@@ -162,7 +162,7 @@ impl Image {
         for (i, region) in self.regions.iter().enumerate() {
             let name = format!("region{i}_{}", region.name);
             let id =
-                module.declare_function(&name, Linkage::Export, &cranelift.region_signature())?;
+                module.declare_function(&name, Linkage::Local, &cranelift.region_signature())?;
             define(module, id, region, &kernels)?;
             regions.push(id);
         }

@@ -119,6 +119,28 @@ impl Cranelift {
         Self::with(&builder)
     }
 
+    /// Cranelift for another machine: a target triple, and the name of a level of instruction sets
+    /// that its CPUs have.
+    ///
+    /// # Errors
+    /// If Cranelift has no back end for it.
+    #[cfg(feature = "object")]
+    pub(crate) fn for_target(triple: &str, level: Option<&str>) -> Result<Self, CodegenError> {
+        let host = |reason: String| CodegenError::Host(format!("{triple}: {reason}"));
+        let builder = cranelift_codegen::isa::lookup_by_name(triple);
+        let mut builder = builder.map_err(|e| host(e.to_string()))?;
+        if let Some(level) = level {
+            builder.enable(level).map_err(|e| host(e.to_string()))?;
+        }
+        Self::with(&builder)
+    }
+
+    /// Whether the target is x86-64.
+    #[cfg(feature = "object")]
+    pub(crate) fn is_x86(&self) -> bool {
+        self.kernels.name() == "x64"
+    }
+
     fn with(builder: &Builder) -> Result<Self, CodegenError> {
         let kernels = target(builder, Role::Kernel)?;
         let regions = target(builder, Role::Region)?;
@@ -138,7 +160,7 @@ impl Cranelift {
     }
 
     /// What a builder of functions has to know of the target.
-    pub(super) fn frontend_config(&self) -> TargetFrontendConfig {
+    pub(crate) fn frontend_config(&self) -> TargetFrontendConfig {
         self.kernels.frontend_config()
     }
 

@@ -59,9 +59,20 @@ impl Stages {
     /// As [`machine`].
     pub fn of_scheduled(graph: Graph, remarks: Remarks, options: &Options) -> Result<Self, Error> {
         let (isa, machine) = machine(options)?;
+        Ok(Stages::on(graph, remarks, options, isa, machine))
+    }
+
+    /// As [`Stages::of_scheduled`], on a machine that need not be this one.
+    pub fn on(
+        graph: Graph,
+        remarks: Remarks,
+        options: &Options,
+        isa: Isa,
+        machine: Machine,
+    ) -> Self {
         let choices = choose(&graph, options, &machine);
         let plan = plan(&graph, &choices, options.reuse);
-        Ok(Stages { graph, choices, plan, remarks, isa, machine })
+        Stages { graph, choices, plan, remarks, isa, machine }
     }
 
     /// Lowers every step.

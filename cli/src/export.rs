@@ -1,0 +1,162 @@
+//! `resnetc export`: a network as one object file, with a header and a program that uses it.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use resnetc::advice::OptionName;
+use resnetc::object::{self, Export, ExportFailure, ExportTarget, Exported, Weights};
+use resnetc::one_line::path_line;
+use resnetc::{ErrorCode, whole_file};
+use serde::Serialize;
+
+use crate::args::{Common, Values};
+use crate::failure::Failure;
+use crate::output;
+use crate::units::bytes;
+
+/// Write a network as one object file for C, without a runtime
+///
+/// DIR gets an object file with code and weights, a header, and a program that runs the network
+/// once. The code calls nothing and allocates nothing; it computes what `resnetc run` computes, bit
+/// for bit, on the same instruction set. For other CPUs than this one, no cross-compiler is needed,
+/// only a linker. Work is cut for --threads threads [default: 1], if the program brings them.
+#[derive(Debug, clap::Args)]
+#[command(
+    mut_arg("perf_map", |arg| arg.hide(true)),
+    mut_arg("tuned", |arg| arg.hide(true)),
+    mut_arg("isa", |arg| arg.hide(true)),
+)]
+pub(crate) struct Args {
+    /// Built-in network, .toml, .json or .onnx
+    model: PathBuf,
+    /// The folder for the files, which is created if it is missing
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// native; x86-64, x86-64-v3 (AVX2), x86-64-v4 (AVX-512) or aarch64: such a CPU with Linux
+    #[arg(long, default_value = "native", value_parser = ExportTarget::from_str)]
+    target: ExportTarget,
+    /// How files, functions and macros are named, so that a program can have several networks
+    #[arg(long, value_name = "NAME", default_value = "net")]
+    name: String,
+    /// Write the weights to a file of their own, to be mapped: NAME.weights
+    #[arg(long)]
+    separate_weights: bool,
+    /// Replace existing files
+    #[arg(long)]
+    force: bool,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    folder: String,
+    files: Vec<String>,
+    target: &'static str,
+    isa: &'static str,
+    code_bytes: usize,
+    weight_bytes: usize,
+    arena_bytes: usize,
+    build: String,
+}
+
+/// A file to write.
+type File = (String, Vec<u8>);
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    args.common.refuse(&[OptionName::Isa], "--target has its instruction set")?;
+    args.common.refuse(&[OptionName::Tuned], "measured choices are for this machine")?;
+    args.common.refuse(&[OptionName::PerfMap], "this command runs no compiled code")?;
+    check_place(args)?;
+    let common = args.common.without_tuned();
+    let network = common.load_to_run(&args.model, Values::Given)?;
+    let weights = if args.separate_weights { Weights::Beside } else { Weights::Inside };
+    let how = Export { target: args.target, name: args.name.clone(), weights };
+    let exported = object::export(&network, &how).map_err(failure)?;
+    let report = report(args, &exported);
+    write(args, files(args, exported))?;
+    match args.json {
+        true => output::print_json(&report),
+        false => output::print(&format!(
+            "{}: {} ({})\ncode {}, weights {}, arena {}\nbuild it there: {}\n",
+            report.folder,
+            report.files.join(", "),
+            report.isa,
+            bytes(report.code_bytes),
+            bytes(report.weight_bytes),
+            bytes(report.arena_bytes),
+            report.build,
+        )),
+    }
+}
+
+fn failure(failure: ExportFailure) -> Failure {
+    match failure {
+        ExportFailure::Compile(error) => error.into(),
+        ExportFailure::Name { .. } => Failure::usage(format!("--name: {failure}")),
+        other => Failure::new(other.to_string()).code(other.code()),
+    }
+}
+
+/// The names of the files, the object last: whoever finds it finds the others.
+fn names(args: &Args) -> Vec<String> {
+    let name = &args.name;
+    let mut names = vec![format!("{name}.h"), "main.c".to_owned()];
+    if args.separate_weights {
+        names.push(format!("{name}.weights"));
+    }
+    names.push(format!("{name}.o"));
+    names
+}
+
+/// Refuses a folder that cannot be written to, and files that exist, before the work.
+fn check_place(args: &Args) -> Result<(), Failure> {
+    whole_file::check_folder(&args.output).map_err(|e| Failure::unwritable(&args.output, e))?;
+    let paths = names(args).into_iter().map(|name| args.output.join(name));
+    match paths.into_iter().find(|path| path.symlink_metadata().is_ok()) {
+        Some(path) if !args.force => Err(Failure::file(&path, "the file exists")
+            .code(ErrorCode::FileExists)
+            .help("--force replaces it")),
+        _ => Ok(()),
+    }
+}
+
+fn files(args: &Args, exported: Exported) -> Vec<File> {
+    let Exported { object, weights, header, main, .. } = exported;
+    let contents = [Some(header.into_bytes()), Some(main.into_bytes()), weights, Some(object)];
+    names(args).into_iter().zip(contents.into_iter().flatten()).collect()
+}
+
+/// Writes the files: all of them into a new folder, or each as a whole into an existing one.
+fn write(args: &Args, files: Vec<File>) -> Result<(), Failure> {
+    let folder = &args.output;
+    let failed = |e| Failure::unwritable(folder, e);
+    if folder.is_dir() {
+        let write = |(name, bytes): &File| output::write_file(&folder.join(name), bytes);
+        return files.iter().try_for_each(write);
+    }
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(failed)?;
+    }
+    let fill = |place: &std::path::Path| {
+        files.iter().try_for_each(|(name, bytes)| std::fs::write(place.join(name), bytes))
+    };
+    whole_file::write_folder(folder, fill).map_err(failed)
+}
+
+fn report(args: &Args, exported: &Exported) -> Report {
+    Report {
+        folder: path_line(&args.output),
+        files: names(args),
+        target: args.target.name(),
+        isa: exported.isa.name(),
+        code_bytes: exported.code_bytes,
+        weight_bytes: exported.weight_bytes,
+        arena_bytes: exported.arena_bytes,
+        build: exported.build.clone(),
+    }
+}

@@ -1,0 +1,268 @@
+//! Networks as one object file: code and weights for a linker, without a runtime.
+//!
+//! ```no_run
+//! use resnetc::object::{self, Export};
+//! use resnetc::{Compiler, Options};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let network = Compiler::new(Options::default()).load("resnet50.onnx")?;
+//! let object = object::export(&network, &Export::default())?;
+//! std::fs::write("net.o", &object.object)?;
+//! std::fs::write("net.h", &object.header)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`target`] | CPUs and systems that code can be exported for |
+//! | `entry` | the functions that C calls |
+//! | `mode` | the functions that set the floating-point mode |
+//! | `header`, `sample` | the header, and a program that uses it |
+//! | `names` | identifiers of C |
+//!
+//! The object has the code that a [`Model`](crate::Model) of the same instruction set runs, so its
+//! results are the same, bit for bit. It calls nothing and allocates nothing: inputs, outputs and
+//! an arena come from the caller. Feature `object`.
+
+mod entry;
+mod header;
+mod mode;
+mod names;
+mod sample;
+pub mod target;
+
+use cranelift_module::{DataDescription, DataId, Linkage, Module, default_libcall_names};
+use cranelift_object::{ObjectBuilder, ObjectModule};
+use resnetc_ir::DType;
+
+pub use target::ExportTarget;
+
+use crate::codegen::error::CodegenError;
+use crate::codegen::image::{Image, Linked, Options as CodegenOptions};
+use crate::codegen::machine::Cranelift;
+use crate::compile::{Stages, packed_alone};
+use crate::compiler::Network;
+use crate::error::Error;
+use crate::kernels::sink::ALIGN;
+use crate::passes;
+
+use entry::Copy;
+
+/// How to export a network.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// For which CPU and system.
+    pub target: ExportTarget,
+    /// How functions, macros and files are named: an identifier of C.
+    pub name: String,
+    /// Where the weights are.
+    pub weights: Weights,
+}
+
+/// Where the weights of an exported network are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// In the object, as read-only data.
+    Inside,
+    /// In a file of their own, which programs map or read; functions take its address.
+    Beside,
+}
+
+impl Default for Export {
+    fn default() -> Self {
+        Export { target: ExportTarget::native(), name: "net".to_owned(), weights: Weights::Inside }
+    }
+}
+
+/// An exported network: the contents of its files, and what is in them.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// The object file.
+    pub object: Vec<u8>,
+    /// The weights, if they are not in the object.
+    pub weights: Option<Vec<u8>>,
+    /// The header.
+    pub header: String,
+    /// A program that runs the network once.
+    pub main: String,
+    /// The command that builds the program, in the folder of the files.
+    pub build: String,
+    /// The instruction set of its kernels.
+    pub isa: crate::Isa,
+    /// Bytes of machine code.
+    pub code_bytes: usize,
+    /// Bytes of packed weights.
+    pub weight_bytes: usize,
+    /// Bytes of the arena for a run of one thread.
+    pub arena_bytes: usize,
+}
+
+/// What the functions and the header are made from.
+struct Interface {
+    name: String,
+    inputs: Vec<Slot>,
+    outputs: Vec<Slot>,
+    weights: Weights,
+    /// Bytes of the arena without memory of threads.
+    arena_bytes: usize,
+    /// Bytes of each thread's memory, a multiple of [`ALIGN`].
+    thread_bytes: usize,
+    weight_bytes: usize,
+}
+
+/// An input or output.
+struct Slot {
+    /// Its name in the model.
+    name: String,
+    /// The name of its parameter.
+    parameter: String,
+    shape: Vec<usize>,
+    /// The type in memory, and the one that the model declares.
+    element: DType,
+    declared: DType,
+    copy: Copy,
+}
+
+/// Why a network is not exported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportFailure {
+    /// It cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] Error),
+    /// The name is no identifier of C.
+    #[error(
+        "\"{name}\" is no name for functions in C: letters, digits and _, at most {most}, and no digit first"
+    )]
+    Name {
+        /// The name.
+        name: String,
+        /// How many characters it may have.
+        most: usize,
+    },
+    /// The module of the object file refuses something; a bug.
+    #[error("bug in the object file: {0}")]
+    Object(String),
+}
+
+impl ExportFailure {
+    /// What went wrong, as a stable name.
+    pub fn code(&self) -> crate::ErrorCode {
+        match self {
+            ExportFailure::Compile(error) => error.code(),
+            ExportFailure::Name { .. } => crate::ErrorCode::OptionValue,
+            ExportFailure::Object(_) => crate::ErrorCode::CodegenBug,
+        }
+    }
+}
+
+/// Compiles a network for a target, as its options say, except for the instruction set, which is
+/// the target's. Work is cut for as many threads as they say, or for one.
+///
+/// # Errors
+/// If the network cannot be compiled, or the name is no identifier.
+pub fn export(network: &Network, how: &Export) -> Result<Exported, ExportFailure> {
+    names::check(&how.name)?;
+    let options = network.options();
+    let target = how.target;
+    let machine = target.machine(options.threads.unwrap_or(1), options.numerics);
+    let mut graph = network.graph().clone();
+    let passes = options.pass_options_for(target.isa());
+    let remarks = passes::run(&mut graph, &passes).map_err(Error::from)?;
+    let stages = Stages::on(graph, remarks, options, target.isa(), machine);
+    crate::plan::verify::verify(&stages.graph, &stages.plan).map_err(Error::Plan)?;
+    let mut lowered = stages.lower()?;
+    let segment = packed_alone(&mut lowered, machine.threads)?;
+    let cranelift = target.cranelift().map_err(Error::from)?;
+    let codegen = CodegenOptions { threads: machine.threads, ..CodegenOptions::default() };
+    let image =
+        Image::compile(&cranelift, target.isa(), &lowered.kernels, &lowered.regions, codegen);
+    let image = image.map_err(Error::from)?;
+    let interface = Interface::of(&stages, how, lowered.thread_bytes, segment.bytes().len());
+    let object = object(&cranelift, &image, &interface, segment.bytes())?;
+    Ok(Exported {
+        object,
+        weights: (how.weights == Weights::Beside).then(|| segment.bytes().to_vec()),
+        header: header::header(&interface, target),
+        main: sample::program(&interface, target),
+        build: sample::build_line(&interface, target),
+        isa: target.isa(),
+        code_bytes: image.size(),
+        weight_bytes: interface.weight_bytes,
+        arena_bytes: interface.arena_bytes + interface.thread_bytes,
+    })
+}
+
+fn object(
+    cranelift: &Cranelift,
+    image: &Image,
+    interface: &Interface,
+    weights: &[u8],
+) -> Result<Vec<u8>, ExportFailure> {
+    let refused = |e: &dyn std::fmt::Display| ExportFailure::Object(e.to_string());
+    let builder = ObjectBuilder::new(
+        cranelift.owned_isa(),
+        format!("{}.o", interface.name),
+        default_libcall_names(),
+    );
+    let mut module = ObjectModule::new(builder.map_err(|e| refused(&e))?);
+    let linked: Linked = image.link(cranelift, &mut module).map_err(Error::from)?;
+    let data = match interface.weights {
+        Weights::Inside => Some(define(&mut module, interface, weights).map_err(|e| refused(&e))?),
+        Weights::Beside => None,
+    };
+    let modes = mode::define(&mut module, cranelift, &interface.name).map_err(|e| refused(&e))?;
+    entry::define(&mut module, cranelift, (image, &linked), interface, (data, modes))
+        .map_err(|e: CodegenError| refused(&e))?;
+    module.finish().emit().map_err(|e| refused(&e))
+}
+
+/// Puts the weights into the object.
+fn define(
+    module: &mut ObjectModule,
+    interface: &Interface,
+    weights: &[u8],
+) -> Result<DataId, CodegenError> {
+    let name = format!("{}_weights", interface.name);
+    let id = module.declare_data(&name, Linkage::Local, false, false)?;
+    let mut data = DataDescription::new();
+    data.set_align(ALIGN as u64);
+    // A symbol has at least a byte.
+    data.define(if weights.is_empty() { Box::new([0]) } else { weights.into() });
+    module.define_data(id, &data)?;
+    Ok(id)
+}
+
+impl Interface {
+    fn of(stages: &Stages, how: &Export, thread_bytes: usize, weight_bytes: usize) -> Self {
+        let Stages { graph, plan, .. } = stages;
+        let slot = |name: &str, node, declared| {
+            let place = &plan.places[&node];
+            let ty = &place.geometry.ty;
+            Slot {
+                name: name.to_owned(),
+                parameter: String::new(),
+                shape: graph.node(node).ty.shape.clone(),
+                element: ty.dtype,
+                declared,
+                copy: Copy { offset: place.offset, bytes: ty.bytes() },
+            }
+        };
+        let input = |&id| slot(&graph.node(id).name, id, graph.input_dtype(id));
+        let mut inputs: Vec<Slot> = graph.inputs().iter().map(input).collect();
+        let outputs = graph.outputs().iter().map(|o| slot(&o.name, o.node, o.dtype));
+        let mut outputs: Vec<Slot> = outputs.collect();
+        names::parameters("input", &mut inputs);
+        names::parameters("output", &mut outputs);
+        Interface {
+            name: how.name.clone(),
+            inputs,
+            outputs,
+            weights: how.weights,
+            arena_bytes: plan.peak.next_multiple_of(ALIGN),
+            thread_bytes: thread_bytes.next_multiple_of(ALIGN),
+            weight_bytes,
+        }
+    }
+}

@@ -11,6 +11,7 @@ mod denied;
 mod dump;
 mod early;
 mod errors;
+mod export;
 mod figures;
 mod folders;
 mod heads;

@@ -1,0 +1,251 @@
+"""Labels many pictures on a Ray cluster, and writes one Parquet file.
+
+    pip install "ray[data]" pyarrow pillow
+    python ray_classify.py --model net.onnx --labels names.txt --pictures photos --output out.parquet
+
+The result has a row for each picture, in the order of the paths: `path`, `label`, `probability`, and
+`error`, which is null unless the picture could not be read. A broken picture is such a row and no
+failure. Pictures come from a folder, also those in its folders, or from a Parquet file with a column
+of their bytes (`--column`) and one of their paths (`path`).
+
+Each worker compiles the network, or takes it from `--cache DIR`, where the first one puts it; workers
+on one machine then have its weights in memory once. What a worker that dies was doing is done again
+by another one, so that no row is lost and none is there twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import resnetc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENDINGS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+# Mean and standard deviation by channel, and the short side of a picture of which the network sees
+# the centre, relative to its input; None stretches the picture.
+PRESETS: dict[str, tuple[list[float], list[float], float | None]] = {
+    "torchvision": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225], 256 / 224),
+    "torchvision-v2": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225], 232 / 224),
+    "fashion-mnist": ([0.2860], [0.3530], None),
+}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pictures", type=Path, required=True, help="a folder, or a .parquet file")
+    parser.add_argument("--output", type=Path, required=True, help="the .parquet file to write")
+    parser.add_argument("--model", required=True, help="an .onnx file, a spec or a built-in name")
+    parser.add_argument("--labels", type=Path, help="a file with a label on each line")
+    parser.add_argument("--preset", choices=PRESETS, default="torchvision")
+    parser.add_argument("--column", default="bytes", help="the column of a .parquet file")
+    parser.add_argument("--workers", type=int, default=2, help="actors, each with a model")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each model")
+    parser.add_argument("--batch", type=int, default=8, help="pictures in a run")
+    parser.add_argument("--cache", type=Path, help="a folder of compiled networks")
+    parser.add_argument("--address", help="of a cluster; by default one on this machine")
+    parser.add_argument("--replace", action="store_true", help="replace an existing output")
+    args = parser.parse_args()
+    for name in ("workers", "threads", "batch"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name}: it must be 1 or more")
+    return args
+
+
+class Refused(Exception):
+    """What is wrong with the arguments, in a line."""
+
+
+def listed(folder: Path) -> list[str]:
+    """The pictures in a folder and its folders, in order."""
+    if not folder.is_dir():
+        raise Refused(f"{folder}: there is no such folder, nor a .parquet file")
+
+    def failed(error: OSError) -> None:
+        raise Refused(f"{error.filename}: {error.strerror}")
+
+    paths = [
+        os.path.join(place, name)
+        for place, _, names in os.walk(folder, onerror=failed)
+        for name in names
+        if Path(name).suffix.lower() in ENDINGS and not name.startswith(".")
+    ]
+    if not paths:
+        raise Refused(f"{folder}: there is no picture in it")
+    return sorted(paths)
+
+
+def options(args: argparse.Namespace) -> dict[str, Any]:
+    """How every worker compiles the network."""
+    return dict(threads=args.threads, batch=args.batch, cache_dir=args.cache)
+
+
+def checked(args: argparse.Namespace) -> list[str] | None:
+    """Compiles the network once, to refuse here what no worker could do; returns the labels."""
+    model = resnetc.compile(args.model, **options(args))
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise Refused(f"{args.model}: it must have one input and one output")
+    shape, classes = model.inputs[0].shape, model.outputs[0].shape
+    channels = len(PRESETS[args.preset][0])
+    if len(shape) != 4 or shape[1] != channels or model.inputs[0].dtype != np.float32:
+        wanted = f"float32 pictures of {channels} channels (--preset {args.preset})"
+        raise Refused(f"{args.model}: its input is {shape}, not {wanted}")
+    if args.labels is None:
+        return None
+    labels = args.labels.read_text(encoding="utf-8").splitlines()
+    if len(labels) != int(np.prod(classes[1:])):
+        raise Refused(f"{args.labels}: {len(labels)} labels, but the network's output is {classes}")
+    return labels
+
+
+class Classifier:
+    """A worker: its model, and how pictures are prepared for it."""
+
+    def __init__(
+        self, model: str, options: dict[str, Any], preset: str, labels: list[str] | None
+    ) -> None:
+        self.model = resnetc.compile(model, **options)
+        self.mean, self.std, self.short = PRESETS[preset]
+        self.labels = labels
+
+    def prepare(self, data: bytes) -> np.ndarray:
+        """A picture as the network takes it: `(byte / 255 - mean) / std`, channels first."""
+        from PIL import Image, ImageOps
+
+        height, width = self.model.inputs[0].shape[2:]
+        with Image.open(io.BytesIO(data)) as opened:
+            mode = "L" if len(self.mean) == 1 else "RGB"
+            picture = ImageOps.exif_transpose(opened).convert(mode)
+        if self.short is None:
+            picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        else:
+            short = round(self.short * min(height, width))
+            w, h = picture.size
+            size = (short, short * h // w) if w <= h else (short * w // h, short)
+            picture = picture.resize(size, Image.Resampling.BILINEAR)
+            left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
+            picture = picture.crop((left, top, left + width, top + height))
+        pixels = np.asarray(picture, np.float32).reshape(height, width, -1) / 255
+        values = (pixels - np.float32(self.mean)) / np.float32(self.std)
+        return values.transpose(2, 0, 1)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+        paths, count = batch["path"], len(batch["path"])
+        given = batch.get("bytes", [None] * count)
+        images = np.zeros(self.model.inputs[0].shape, np.float32)
+        errors: list[str | None] = [None] * count
+        for i, (path, data) in enumerate(zip(paths, given)):
+            try:
+                images[i] = self.prepare(Path(path).read_bytes() if data is None else data)
+            except Exception as error:  # Pillow raises exceptions of many kinds.
+                errors[i] = f"{type(error).__name__}: {error}"
+        scores = self.model(images).reshape(len(images), -1)[:count].astype(np.float64)
+        best, shares = scores.argmax(axis=1), probabilities(scores)
+        names = [str(k) if self.labels is None else self.labels[k] for k in best]
+        fine = [error is None for error in errors]
+        return {
+            "path": list(paths),
+            "label": [name if ok else None for name, ok in zip(names, fine)],
+            "probability": [
+                float(share[k]) if ok else None for share, k, ok in zip(shares, best, fine)
+            ],
+            "error": errors,
+        }
+
+
+def probabilities(scores: np.ndarray) -> np.ndarray:
+    """Softmax, unless the scores are probabilities already."""
+    is_share = (scores >= 0).all(axis=1) & (np.abs(scores.sum(axis=1) - 1) < 1e-3)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    return np.where(is_share[:, None], scores, shares)
+
+
+def results(args: argparse.Namespace, labels: list[str] | None) -> Iterator[Any]:
+    """The rows of all pictures, in order, as tables of Arrow."""
+    import ray
+
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    if args.pictures.suffix == ".parquet":
+        columns = ["path", args.column]
+        pictures = ray.data.read_parquet(str(args.pictures), columns=columns)
+        pictures = pictures.rename_columns({args.column: "bytes"} if args.column != "bytes" else {})
+    else:
+        paths = listed(args.pictures)
+        blocks = min(len(paths), max(args.workers * 4, len(paths) // 256))
+        pictures = ray.data.from_items(
+            [{"path": path} for path in paths], override_num_blocks=blocks
+        )
+    rows = pictures.map_batches(
+        Classifier,
+        fn_constructor_args=(args.model, options(args), args.preset, labels),
+        batch_size=args.batch,
+        concurrency=args.workers,
+        num_cpus=args.threads,
+    )
+    yield from rows.iter_batches(batch_size=1024, batch_format="pyarrow")
+
+
+def write(args: argparse.Namespace, labels: list[str] | None) -> int:
+    """Writes the output as a whole, or not at all; returns how many rows it has."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = pa.string()
+    fields = [("path", text), ("label", text), ("probability", pa.float64()), ("error", text)]
+    schema, count = pa.schema(fields), 0
+    folder = args.output.resolve().parent
+    with tempfile.TemporaryDirectory(prefix=".ray_classify-", dir=folder) as temporary:
+        part = Path(temporary) / "part.parquet"
+        with pq.ParquetWriter(part, schema) as writer:
+            for table in results(args, labels):
+                writer.write_table(table.select(schema.names).cast(schema))
+                count += len(table)
+        os.replace(part, args.output)
+    return count
+
+
+def main() -> int:
+    args = arguments()
+    try:
+        if args.output.exists() and not args.replace:
+            raise Refused(f"{args.output}: it exists; --replace replaces it")
+        if args.pictures.suffix == ".parquet" and not args.pictures.exists():
+            raise Refused(f"{args.pictures}: there is no such file")
+        if args.pictures.suffix != ".parquet":
+            listed(args.pictures)
+        # Workers run elsewhere, so paths must not depend on the folder that this runs in.
+        for name in ("pictures", "cache"):
+            if getattr(args, name) is not None:
+                setattr(args, name, getattr(args, name).resolve())
+        if os.path.exists(args.model):
+            args.model = os.path.abspath(args.model)
+        labels = checked(args)
+        import ray
+
+        ray.init(address=args.address, log_to_driver=False)
+        start = time.monotonic()
+        count = write(args, labels)
+    except (Refused, resnetc.Error, OSError, UnicodeDecodeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    seconds = time.monotonic() - start
+    print(f"{args.output}: {count} pictures in {seconds:.1f} s, {count / seconds:.0f} a second")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -150,7 +150,8 @@ class Classifier:
             try:
                 images[i] = self.prepare(Path(path).read_bytes() if data is None else data)
             except Exception as error:  # Pillow raises exceptions of many kinds.
-                errors[i] = f"{type(error).__name__}: {error}"
+                # Without the address of the memory that Pillow read.
+                errors[i] = f"{type(error).__name__}: {str(error).split(' <_io.')[0]}"
         scores = self.model(images).reshape(len(images), -1)[:count].astype(np.float64)
         best, shares = scores.argmax(axis=1), probabilities(scores)
         names = [str(k) if self.labels is None else self.labels[k] for k in best]

@@ -34,6 +34,7 @@ use resnetc_ir::Graph;
 
 use crate::compile::{Artifact, CacheUse, Outcome, compile_apart};
 use crate::error::Error;
+use crate::host::executable;
 use crate::options::Options;
 use crate::runtime::model::Model;
 use crate::runtime::weights::Segment;
@@ -52,6 +53,9 @@ pub(crate) fn find(
     options: &Options,
 ) -> Result<Option<Model>, Error> {
     let start = Instant::now();
+    if executable::probe().is_err() {
+        return Ok(None);
+    }
     let (Ok(folder), Ok(key)) = (Folder::open(path), Key::of(contents, options)) else {
         return Ok(None);
     };
@@ -73,10 +77,13 @@ pub(crate) fn compile(
 ) -> Result<Model, Error> {
     let start = Instant::now();
     let not_stored = |reason| CacheUse::NotStored { reason };
-    let place = contents.map(|contents| (Folder::create(path), contents));
-    let (folder, contents) = match place {
-        Ok((Ok(folder), contents)) => (folder, contents),
-        Ok((Err(reason), _)) | Err(reason) => {
+    let place = || {
+        executable::probe().map_err(|refusal| refusal.to_string())?;
+        Ok((Folder::create(path)?, contents?))
+    };
+    let (folder, contents) = match place() {
+        Ok(place) => place,
+        Err(reason) => {
             let outcome = compile_apart(graph, options, &[])?;
             return with(outcome, options, |_| not_stored(reason));
         }

@@ -1,7 +1,7 @@
 //! From a graph to a model, stage by stage.
 //!
 //! graph -> [`schedule`] (passes) -> scheduled graph -> [`choose()`] and [`plan()`] -> [`lower`]
-//! (kernels) -> programs and regions -> [`Image`] (codegen) -> [`Artifact`] -> [`Model`]. Each stage
+//! (kernels) -> programs and regions -> [`Image`] (codegen) -> artifact -> [`Model`]. Each stage
 //! can be run alone, and all of them up to code together as [`Stages`], for dumps and tests.
 
 pub mod artifact;

@@ -178,7 +178,10 @@ pub fn share(
 }
 
 /// The blocks of some segments, by size and checksum.
-struct Known<'a>(HashMap<(usize, u32), Vec<(&'a Arc<Segment>, Block)>>);
+struct Known<'a>(HashMap<(usize, u32), Vec<Place<'a>>>);
+
+/// A block of a segment.
+type Place<'a> = (&'a Arc<Segment>, Block);
 
 impl<'a> Known<'a> {
     fn of(segments: &'a [Arc<Segment>]) -> Self {

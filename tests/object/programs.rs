@@ -204,7 +204,7 @@ fn check(network: &Network, target: ExportTarget, weights: Weights) {
 fn compare(found: &[Vec<f32>], expected: &[Vec<f32>], most: f64) {
     for (found, expected) in found.iter().zip(expected) {
         let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
-        let error = relative_error(wide(found).into_iter(), wide(expected));
+        let error = relative_error(wide(found), wide(expected));
         assert!(error <= most, "{error:e}");
     }
 }

@@ -20,7 +20,12 @@ pub(crate) struct Cached {
     /// Take the compiled network from this folder, or compile it and put it there. Networks are
     /// identified by the contents of their files, the options, the CPU and the version of resnetc.
     /// The folder must belong to this user, and others must not be able to write to it
-    #[arg(long = "cache", value_name = "DIR", help_heading = "Model options")]
+    #[arg(
+        long = "cache",
+        value_name = "DIR",
+        help_heading = "Model options",
+        conflicts_with = "interpret"
+    )]
     pub(crate) folder: Option<PathBuf>,
 }
 

@@ -13,18 +13,8 @@ pub(crate) struct Interpret {
 }
 
 /// Options that only affect compiled code.
-const WITHOUT_EFFECT: [&str; 10] = [
-    "threads",
-    "isa",
-    "numerics",
-    "no_pass",
-    "only_pass",
-    "unfused",
-    "reuse",
-    "perf_map",
-    "tuned",
-    "folder",
-];
+const WITHOUT_EFFECT: [&str; 9] =
+    ["threads", "isa", "numerics", "no_pass", "only_pass", "unfused", "reuse", "perf_map", "tuned"];
 
 impl Interpret {
     /// What runs the network.

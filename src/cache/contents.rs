@@ -1,18 +1,19 @@
 //! What a network is made from.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use blake3::{Hash, Hasher};
 use prost::bytes::Buf;
 
+use super::folder::Folder;
 use super::memo;
+use super::read_file::ReadFile;
 use crate::import::onnx::{Beside, Model};
 use crate::one_line::{name_line, one_line, path_line};
 use crate::spec::Spec;
-use crate::whole_file::{self, Identity};
+use crate::whole_file::Identity;
 
 /// What a network is made from, as one digest.
 #[derive(Clone, Debug)]
@@ -22,17 +23,6 @@ pub(crate) struct Contents {
     pub(super) label: String,
     /// The files that were read for it.
     pub(super) files: Vec<ReadFile>,
-}
-
-/// A file that was read, and what it contained.
-#[derive(Clone, Debug)]
-pub(crate) struct ReadFile {
-    pub(super) path: PathBuf,
-    /// Which version of the file it was; `None` if a later one could not be told from it.
-    pub(super) identity: Option<Identity>,
-    pub(super) digest: Hash,
-    /// The names by which it refers to other files.
-    pub(super) beside: Vec<String>,
 }
 
 /// A version of a file that was read.
@@ -110,32 +100,32 @@ impl FileVersion {
     }
 }
 
-impl ReadFile {
-    /// Reads a file from disk.
-    fn read(path: &Path) -> io::Result<Self> {
-        whole_file::check_regular(path)?;
-        let before = Identity::of(path);
-        let mut hasher = Hasher::new();
-        let mut file = File::open(path)?;
-        let mut piece = vec![0; 1 << 18];
-        loop {
-            match file.read(&mut piece)? {
-                0 => break,
-                n => hasher.update(&piece[..n]),
-            };
-        }
-        // If it changed meanwhile, its digest is that of no version.
-        let identity = before.filter(|i| !i.is_recent() && Identity::of(path).as_ref() == Some(i));
-        Ok(ReadFile {
-            path: path.to_owned(),
-            identity,
-            digest: hasher.finalize(),
-            beside: Vec::new(),
-        })
-    }
-}
-
 impl Contents {
+    /// Those of an ONNX file, if neither it nor a file beside it has changed since it was read.
+    pub(crate) fn known_onnx(cache: &Path, path: &Path) -> Option<Self> {
+        let folder = Folder::open(cache).ok()?;
+        let file = memo::read(&folder, path)?;
+        let beside = path.parent()?;
+        let others = file.beside.iter().map(|name| memo::read(&folder, &beside.join(name)));
+        let others = others.collect::<Option<Vec<_>>>()?;
+        Some(Contents::of_files(file, others))
+    }
+
+    /// Those of a spec with weights from a file, if that has not changed since it was read, or from
+    /// a seed.
+    pub(crate) fn known_spec(
+        cache: &Path,
+        spec: &Spec,
+        weights: Option<&Path>,
+        seed: u64,
+    ) -> Option<Self> {
+        let Some(path) = weights else {
+            return Contents::of_spec(spec, Made::Seed(seed)).ok();
+        };
+        let file = memo::known(cache, path)?;
+        Contents::of_spec(spec, Made::File(&file)).ok()
+    }
+
     /// Those of an ONNX model, and of the files beside it.
     ///
     /// # Errors

@@ -6,9 +6,8 @@ use std::path::Path;
 use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
-use super::contents::{Contents, Made, ReadFile};
 use super::folder::Folder;
-use crate::spec::Spec;
+use super::read_file::ReadFile;
 use crate::whole_file::Identity;
 
 /// A digest that was found earlier, in a file of its own.
@@ -31,10 +30,10 @@ fn name(path: &Path) -> Option<(String, String)> {
     Some((format!("{}.memo", &digest.to_hex()[..32]), path))
 }
 
-/// Notes the digests of the files that a network is made from, as far as they can be identified.
+/// Notes the digests of files, as far as they can be identified.
 /// Without a memo a file is read again.
-pub(super) fn write(folder: &Folder, contents: &Contents) {
-    for file in &contents.files {
+pub(super) fn write(folder: &Folder, files: &[ReadFile]) {
+    for file in files {
         let Some((name, path)) = name(&file.path) else { continue };
         let Some(identity) = file.identity.clone() else { continue };
         let digest = file.digest.to_hex().to_string();
@@ -46,7 +45,7 @@ pub(super) fn write(folder: &Folder, contents: &Contents) {
 }
 
 /// What is known of a file that has not changed.
-fn read(folder: &Folder, path: &Path) -> Option<ReadFile> {
+pub(super) fn read(folder: &Folder, path: &Path) -> Option<ReadFile> {
     let (name, absolute) = name(path)?;
     let bytes = folder.read(&name, MOST_BYTES).ok()?;
     let memo: Memo = serde_json::from_slice(&bytes).ok()?;
@@ -60,31 +59,4 @@ fn read(folder: &Folder, path: &Path) -> Option<ReadFile> {
 /// As [`read`], for the path of a folder, which need not exist.
 pub(super) fn known(cache: &Path, path: &Path) -> Option<ReadFile> {
     read(&Folder::open(cache).ok()?, path)
-}
-
-impl Contents {
-    /// Those of an ONNX file, if neither it nor a file beside it has changed since it was read.
-    pub(crate) fn known_onnx(cache: &Path, path: &Path) -> Option<Self> {
-        let folder = Folder::open(cache).ok()?;
-        let file = read(&folder, path)?;
-        let beside = path.parent()?;
-        let others = file.beside.iter().map(|name| read(&folder, &beside.join(name)));
-        let others = others.collect::<Option<Vec<_>>>()?;
-        Some(Contents::of_files(file, others))
-    }
-
-    /// Those of a spec with weights from a file, if that has not changed since it was read, or from
-    /// a seed.
-    pub(crate) fn known_spec(
-        cache: &Path,
-        spec: &Spec,
-        weights: Option<&Path>,
-        seed: u64,
-    ) -> Option<Self> {
-        let Some(path) = weights else {
-            return Contents::of_spec(spec, Made::Seed(seed)).ok();
-        };
-        let file = known(cache, path)?;
-        Contents::of_spec(spec, Made::File(&file)).ok()
-    }
 }

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `contents` | what a network is made from: digests of files, specs and bytes |
+//! | `read_file` | files that a network is made from |
 //! | `memo` | digests of files that have not changed since they were read |
 //! | `key` | what else code depends on: options, CPU, version |
 //! | `folder` | files that this user owns and nobody else may write |
@@ -24,6 +25,7 @@ mod functions;
 mod key;
 mod listing;
 mod memo;
+mod read_file;
 mod segments;
 
 use std::path::Path;
@@ -92,7 +94,7 @@ pub(crate) fn compile(
     let replaced = match entry::read(&folder, &key) {
         Ok(artifact) => {
             // It was read to find out that nothing has changed, which need not be repeated.
-            memo::write(&folder, &contents);
+            memo::write(&folder, &contents.files);
             return from_folder(artifact, options, start);
         }
         Err(Unusable::Missing) => None,
@@ -102,7 +104,7 @@ pub(crate) fn compile(
     let outcome = compile_apart(graph, options, &others)?;
     with(outcome, options, |artifact| match store(&folder, &key, &contents, artifact) {
         Ok(()) => {
-            memo::write(&folder, &contents);
+            memo::write(&folder, &contents.files);
             if replaced.is_some() {
                 segments::remove_unused(&folder, &entry::used(&folder));
             }

@@ -12,19 +12,12 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{DataId, FuncId, Linkage, Module};
 use cranelift_object::ObjectModule;
 
-use super::Interface;
+use super::interface::Interface;
 use super::mode::Modes;
 use crate::codegen::error::CodegenError;
 use crate::codegen::image::{Image, Linked};
 use crate::codegen::machine::Cranelift;
 use crate::kernels::sink::{ALIGN, ARENA, BASES, THREAD, WEIGHTS};
-
-/// A range of the arena that is copied from or to a caller's memory.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Copy {
-    pub(super) offset: i64,
-    pub(super) bytes: usize,
-}
 
 /// What the functions return.
 pub(super) const DONE: i64 = 0;

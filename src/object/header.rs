@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use resnetc_ir::DType;
 
 use super::entry::{DONE, MISSING, UNALIGNED};
+use super::interface::{Interface, Slot, Weights};
 use super::names::comment;
-use super::{ExportTarget, Interface, Slot, Weights};
+use super::target::ExportTarget;
 use crate::kernels::sink::ALIGN;
 
 /// The type of elements in C.

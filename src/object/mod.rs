@@ -16,17 +16,21 @@
 //! | module | holds |
 //! |---|---|
 //! | [`target`] | CPUs and systems that code can be exported for |
+//! | `interface` | what the functions take and return |
 //! | `entry` | the functions that C calls |
 //! | `mode` | the functions that set the floating-point mode |
 //! | `header`, `sample` | the header, and a program that uses it |
 //! | `names` | identifiers of C |
+//! | [`error`](mod@error) | why a network is not exported |
 //!
 //! The object has the code that a [`Model`](crate::Model) of the same instruction set runs, so its
 //! results are the same, bit for bit. It calls nothing and allocates nothing: inputs, outputs and
 //! an arena come from the caller. Feature `object`.
 
 mod entry;
+pub mod error;
 mod header;
+mod interface;
 mod mode;
 mod names;
 mod sample;
@@ -34,8 +38,9 @@ pub mod target;
 
 use cranelift_module::{DataDescription, DataId, Linkage, Module, default_libcall_names};
 use cranelift_object::{ObjectBuilder, ObjectModule};
-use resnetc_ir::DType;
 
+pub use error::ExportFailure;
+pub use interface::Weights;
 pub use target::ExportTarget;
 
 use crate::codegen::error::CodegenError;
@@ -47,7 +52,7 @@ use crate::error::Error;
 use crate::kernels::sink::ALIGN;
 use crate::passes;
 
-use entry::Copy;
+use interface::Interface;
 
 /// How to export a network.
 #[derive(Clone, Debug)]
@@ -58,15 +63,6 @@ pub struct Export {
     pub name: String,
     /// Where the weights are.
     pub weights: Weights,
-}
-
-/// Where the weights of an exported network are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weights {
-    /// In the object, as read-only data.
-    Inside,
-    /// In a file of their own, which programs map or read; functions take its address.
-    Beside,
 }
 
 impl Default for Export {
@@ -98,65 +94,6 @@ pub struct Exported {
     pub arena_bytes: usize,
 }
 
-/// What the functions and the header are made from.
-struct Interface {
-    name: String,
-    inputs: Vec<Slot>,
-    outputs: Vec<Slot>,
-    weights: Weights,
-    /// Bytes of the arena without memory of threads.
-    arena_bytes: usize,
-    /// Bytes of each thread's memory, a multiple of [`ALIGN`].
-    thread_bytes: usize,
-    weight_bytes: usize,
-}
-
-/// An input or output.
-struct Slot {
-    /// Its name in the model.
-    name: String,
-    /// The name of its parameter.
-    parameter: String,
-    shape: Vec<usize>,
-    /// The type in memory, and the one that the model declares.
-    element: DType,
-    declared: DType,
-    copy: Copy,
-}
-
-/// Why a network is not exported.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportFailure {
-    /// It cannot be compiled.
-    #[error(transparent)]
-    Compile(#[from] Error),
-    /// The name is no identifier of C.
-    #[error(
-        "\"{name}\" is no name for functions in C: letters, digits and _, at most {most}, and no digit first"
-    )]
-    Name {
-        /// The name.
-        name: String,
-        /// How many characters it may have.
-        most: usize,
-    },
-    /// The module of the object file refuses something; a bug.
-    #[error("bug in the object file: {0}")]
-    Object(String),
-}
-
-impl ExportFailure {
-    /// What went wrong, as a stable name.
-    pub fn code(&self) -> crate::ErrorCode {
-        match self {
-            ExportFailure::Compile(error) => error.code(),
-            ExportFailure::Name { .. } => crate::ErrorCode::OptionValue,
-            ExportFailure::Object(_) => crate::ErrorCode::CodegenBug,
-        }
-    }
-}
-
 /// Compiles a network for a target, as its options say, except for the instruction set, which is
 /// the target's. Work is cut for as many threads as they say, or for one.
 ///
@@ -179,7 +116,12 @@ pub fn export(network: &Network, how: &Export) -> Result<Exported, ExportFailure
     let image =
         Image::compile(&cranelift, target.isa(), &lowered.kernels, &lowered.regions, codegen);
     let image = image.map_err(Error::from)?;
-    let interface = Interface::of(&stages, how, lowered.thread_bytes, segment.bytes().len());
+    let interface = Interface::of(
+        &stages,
+        (&how.name, how.weights),
+        lowered.thread_bytes,
+        segment.bytes().len(),
+    );
     let object = object(&cranelift, &image, &interface, segment.bytes())?;
     Ok(Exported {
         object,
@@ -232,37 +174,4 @@ fn define(
     data.define(if weights.is_empty() { Box::new([0]) } else { weights.into() });
     module.define_data(id, &data)?;
     Ok(id)
-}
-
-impl Interface {
-    fn of(stages: &Stages, how: &Export, thread_bytes: usize, weight_bytes: usize) -> Self {
-        let Stages { graph, plan, .. } = stages;
-        let slot = |name: &str, node, declared| {
-            let place = &plan.places[&node];
-            let ty = &place.geometry.ty;
-            Slot {
-                name: name.to_owned(),
-                parameter: String::new(),
-                shape: graph.node(node).ty.shape.clone(),
-                element: ty.dtype,
-                declared,
-                copy: Copy { offset: place.offset, bytes: ty.bytes() },
-            }
-        };
-        let input = |&id| slot(&graph.node(id).name, id, graph.input_dtype(id));
-        let mut inputs: Vec<Slot> = graph.inputs().iter().map(input).collect();
-        let outputs = graph.outputs().iter().map(|o| slot(&o.name, o.node, o.dtype));
-        let mut outputs: Vec<Slot> = outputs.collect();
-        names::parameters("input", &mut inputs);
-        names::parameters("output", &mut outputs);
-        Interface {
-            name: how.name.clone(),
-            inputs,
-            outputs,
-            weights: how.weights,
-            arena_bytes: plan.peak.next_multiple_of(ALIGN),
-            thread_bytes: thread_bytes.next_multiple_of(ALIGN),
-            weight_bytes,
-        }
-    }
 }

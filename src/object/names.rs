@@ -1,6 +1,6 @@
 //! Identifiers of C.
 
-use super::{ExportFailure, Slot};
+use super::error::ExportFailure;
 
 /// Longer names have no use, and compilers have limits.
 const LONGEST: usize = 48;
@@ -12,14 +12,6 @@ pub(super) fn check(name: &str) -> Result<(), ExportFailure> {
     match starts && name.len() <= LONGEST && name.chars().all(is_part) {
         true => Ok(()),
         false => Err(ExportFailure::Name { name: name.to_owned(), most: LONGEST }),
-    }
-}
-
-/// Names the parameters of inputs or outputs: `input`, or with several `input0`, `input1`, ...
-pub(super) fn parameters(kind: &str, slots: &mut [Slot]) {
-    let several = slots.len() > 1;
-    for (i, slot) in slots.iter_mut().enumerate() {
-        slot.parameter = if several { format!("{kind}{i}") } else { kind.to_owned() };
     }
 }
 

@@ -1,7 +1,8 @@
 //! A program that runs an exported network once, and the command that builds it.
 
 use super::header::{c_type, upper};
-use super::{ExportTarget, Interface, Slot, Weights};
+use super::interface::{Interface, Slot, Weights};
+use super::target::ExportTarget;
 
 /// The command that builds the program, in the folder of the files.
 pub(super) fn build_line(interface: &Interface, target: ExportTarget) -> String {

@@ -94,7 +94,7 @@ const STORED: CacheUse = CacheUse::Stored { replaced: None };
 const SMALL: &str = "tests/fixtures/resnet_basic_b/spec.toml";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn random_networks_compute_the_same_from_a_folder(random in random_graph(1..10)) {
@@ -237,7 +237,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn a_damaged_file_is_replaced(is_weights: bool, damage in damage()) {

@@ -27,7 +27,7 @@ fn run(model: &Model) -> Vec<Vec<u32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     /// The other model has all, some or none of the weights in the same form.
     #[test]

@@ -174,11 +174,24 @@ impl Common {
         Ok(network)
     }
 
-    /// Refuses what can be refused before anything is read. No model means the bundled one.
+    /// Loads MODEL to compile it for another program, whose threads may be more than the CPUs here.
+    pub(crate) fn load_to_export(&self, model: &Path) -> Result<Network, Failure> {
+        self.check_options(Some(model), Values::Given)?;
+        let network = Compiler::new(self.options(Some(model), None)).load(model)?;
+        note_random_weights(model, &network);
+        Ok(network)
+    }
+
+    /// Refuses what can be refused before anything is read, and warns of too many threads. No model
+    /// means the bundled one.
     pub(crate) fn check(&self, model: Option<&Path>, values: Values) -> Result<(), Failure> {
+        warn_of_threads(self.threads);
+        self.check_options(model, values)
+    }
+
+    fn check_options(&self, model: Option<&Path>, values: Values) -> Result<(), Failure> {
         let own = &self.model;
         own.isa.resolve().map_err(resnetc::Error::from)?;
-        warn_of_threads(self.threads);
         own.passes.selection().check().map_err(resnetc::Error::from)?;
         own.check_shapes()?;
         if values == Values::Given && !own.draws_weights(model) {

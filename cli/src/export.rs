@@ -9,7 +9,7 @@ use resnetc::one_line::path_line;
 use resnetc::{ErrorCode, whole_file};
 use serde::Serialize;
 
-use crate::args::{Common, Values};
+use crate::args::Common;
 use crate::failure::Failure;
 use crate::output;
 use crate::units::bytes;
@@ -17,14 +17,15 @@ use crate::units::bytes;
 /// Write a network as one object file for C, without a runtime
 ///
 /// DIR gets an object file with code and weights, a header, and a program that runs the network
-/// once. The code calls nothing and allocates nothing; it computes what `resnetc run` computes, bit
-/// for bit, on the same instruction set. For other CPUs than this one, no cross-compiler is needed,
-/// only a linker. Work is cut for --threads threads [default: 1], if the program brings them.
+/// once. The code calls nothing and allocates nothing. For this machine it computes what `resnetc
+/// run` computes, bit for bit, on the same instruction set; for other CPUs it may round differently,
+/// and no cross-compiler is needed, only a linker. Threads are the program's own.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("perf_map", |arg| arg.hide(true)),
     mut_arg("tuned", |arg| arg.hide(true)),
     mut_arg("isa", |arg| arg.hide(true)),
+    mut_arg("threads", |arg| arg.help("Threads that work is cut for [default: 1]")),
 )]
 pub(crate) struct Args {
     /// Built-in network, .toml, .json or .onnx
@@ -73,9 +74,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::PerfMap], "this command runs no compiled code")?;
     check_place(args)?;
     let common = args.common.without_tuned();
-    let network = common.load_to_run(&args.model, Values::Given)?;
-    let weights = if args.separate_weights { Weights::Beside } else { Weights::Inside };
-    let how = Export { target: args.target, name: args.name.clone(), weights };
+    let network = common.load_to_export(&args.model)?;
+    let how = how(args);
     let exported = object::export(&network, &how).map_err(failure)?;
     let report = report(args, &exported);
     write(args, files(args, exported))?;
@@ -94,29 +94,25 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
+fn how(args: &Args) -> Export {
+    let weights = if args.separate_weights { Weights::Beside } else { Weights::Inside };
+    Export { target: args.target, name: args.name.clone(), weights }
+}
+
 fn failure(failure: ExportFailure) -> Failure {
     match failure {
         ExportFailure::Compile(error) => error.into(),
-        ExportFailure::Name { .. } => Failure::usage(format!("--name: {failure}")),
+        ExportFailure::Name { .. } | ExportFailure::Header { .. } => {
+            Failure::usage(format!("--name: {failure}"))
+        }
         other => Failure::new(other.to_string()).code(other.code()),
     }
-}
-
-/// The names of the files, the object last: whoever finds it finds the others.
-fn names(args: &Args) -> Vec<String> {
-    let name = &args.name;
-    let mut names = vec![format!("{name}.h"), "main.c".to_owned()];
-    if args.separate_weights {
-        names.push(format!("{name}.weights"));
-    }
-    names.push(format!("{name}.o"));
-    names
 }
 
 /// Refuses a folder that cannot be written to, and files that exist, before the work.
 fn check_place(args: &Args) -> Result<(), Failure> {
     whole_file::check_folder(&args.output).map_err(|e| Failure::unwritable(&args.output, e))?;
-    let paths = names(args).into_iter().map(|name| args.output.join(name));
+    let paths = how(args).file_names().into_iter().map(|name| args.output.join(name));
     match paths.into_iter().find(|path| path.symlink_metadata().is_ok()) {
         Some(path) if !args.force => Err(Failure::file(&path, "the file exists")
             .code(ErrorCode::FileExists)
@@ -128,16 +124,17 @@ fn check_place(args: &Args) -> Result<(), Failure> {
 fn files(args: &Args, exported: Exported) -> Vec<File> {
     let Exported { object, weights, header, main, .. } = exported;
     let contents = [Some(header.into_bytes()), Some(main.into_bytes()), weights, Some(object)];
-    names(args).into_iter().zip(contents.into_iter().flatten()).collect()
+    how(args).file_names().into_iter().zip(contents.into_iter().flatten()).collect()
 }
 
-/// Writes the files: all of them into a new folder, or each as a whole into an existing one.
+/// Writes the files, all of them or none: a header of another object would lie about it.
 fn write(args: &Args, files: Vec<File>) -> Result<(), Failure> {
     let folder = &args.output;
     let failed = |e| Failure::unwritable(folder, e);
     if folder.is_dir() {
-        let write = |(name, bytes): &File| output::write_file(&folder.join(name), bytes);
-        return files.iter().try_for_each(write);
+        let files: Vec<_> =
+            files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
+        return whole_file::write_files(&files).map_err(failed);
     }
     if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).map_err(failed)?;
@@ -151,7 +148,7 @@ fn write(args: &Args, files: Vec<File>) -> Result<(), Failure> {
 fn report(args: &Args, exported: &Exported) -> Report {
     Report {
         folder: path_line(&args.output),
-        files: names(args),
+        files: how(args).file_names(),
         target: args.target.name(),
         isa: exported.isa.name(),
         code_bytes: exported.code_bytes,

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import resnetc
+from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,21 +123,18 @@ class Classifier:
 
     def prepare(self, data: bytes) -> np.ndarray:
         """A picture as the network takes it: `(byte / 255 - mean) / std`, channels first."""
-        from PIL import Image, ImageOps
-
         height, width = self.model.inputs[0].shape[2:]
         with Image.open(io.BytesIO(data)) as opened:
-            mode = "L" if len(self.mean) == 1 else "RGB"
-            picture = ImageOps.exif_transpose(opened).convert(mode)
-        if self.short is None:
-            picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-        else:
-            short = round(self.short * min(height, width))
+            picture = as_bytes(ImageOps.exif_transpose(opened), grey=len(self.mean) == 1)
+        size, left, top = (width, height), 0, 0
+        if self.short is not None:
+            # The smallest size of the same proportions that covers the input and its margin.
+            cover_w, cover_h = round(self.short * width), round(self.short * height)
             w, h = picture.size
-            size = (short, short * h // w) if w <= h else (short * w // h, short)
-            picture = picture.resize(size, Image.Resampling.BILINEAR)
+            narrow = w * cover_h <= h * cover_w
+            size = (cover_w, cover_w * h // w) if narrow else (cover_h * w // h, cover_h)
             left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
-            picture = picture.crop((left, top, left + width, top + height))
+        picture = scaled(picture, size, (left, top, left + width, top + height))
         pixels = np.asarray(picture, np.float32).reshape(height, width, -1) / 255
         values = (pixels - np.float32(self.mean)) / np.float32(self.std)
         return values.transpose(2, 0, 1)
@@ -164,6 +162,32 @@ class Classifier:
             ],
             "error": errors,
         }
+
+
+def as_bytes(picture: Image.Image, grey: bool) -> Image.Image:
+    """A picture in grey or RGB; of samples of 16 bits, the high byte."""
+    if picture.mode.startswith("I"):
+        samples = np.asarray(picture)
+        if samples.min() < 0 or samples.max() > 0xFFFF:
+            raise ValueError("its samples have more than 16 bits")
+        picture = Image.fromarray((samples >> 8).astype(np.uint8))
+    if picture.mode == "F":
+        raise ValueError("its samples are floats")
+    return picture.convert("L" if grey else "RGB")
+
+
+def scaled(
+    picture: Image.Image, size: tuple[int, int], window: tuple[int, int, int, int]
+) -> Image.Image:
+    """A window of a picture that is scaled to a size: along rows first, then along columns, so that
+    the bytes do not depend on the version of Pillow. Nothing outside the window is computed."""
+    left, top, right, bottom = window
+    x, y = picture.width / size[0], picture.height / size[1]
+    columns = (left * x, 0, min(right * x, picture.width), picture.height)
+    rows = (0, top * y, right - left, min(bottom * y, picture.height))
+    how = Image.Resampling.BILINEAR
+    narrow = picture.resize((right - left, picture.height), how, columns)
+    return narrow.resize((right - left, bottom - top), how, rows)
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:

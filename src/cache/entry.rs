@@ -10,6 +10,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use resnetc_ir::{DType, TensorType};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use super::contents::Contents;
 use super::folder::{Folder, Refused};
 use super::functions::Functions;
 use super::key::{Key, version};
+use super::names::Kind;
 use super::segments::Stored;
 use crate::compile::Artifact;
 use crate::kernels::geometry::{Geometry, Place};
@@ -32,9 +34,6 @@ const MAGIC: &[u8; 16] = b"resnetc network\n";
 
 /// Plan and code of a network of ten thousand layers take less.
 const MOST_BYTES: u64 = 1 << 30;
-
-/// The extension of such files.
-const EXTENSION: &str = "net";
 
 /// A network as its file has it.
 pub(super) struct Entry {
@@ -196,7 +195,10 @@ fn decode(folder: &Folder, key: &Key, bytes: &[u8]) -> Result<Artifact, String> 
 }
 
 /// All networks of a folder, by the name of the file; an error says why a file is not one.
-pub(super) fn all(folder: &Folder) -> Vec<(String, Result<About, String>)> {
+///
+/// # Errors
+/// If the folder cannot be read.
+pub(super) fn all(folder: &Folder) -> Result<Vec<(String, Result<About, String>)>, String> {
     let about = |name: &str| {
         let bytes = folder.read(name, MOST_BYTES).map_err(|refused| match refused {
             Refused::Missing => "it is gone".to_owned(),
@@ -204,14 +206,29 @@ pub(super) fn all(folder: &Folder) -> Vec<(String, Result<About, String>)> {
         })?;
         Parts::of(&bytes)?.about()
     };
-    let names = folder.names(EXTENSION).into_iter();
-    names.map(|name| (name.clone(), about(&name))).collect()
+    let names = folder.names(Kind::Network)?.into_iter();
+    Ok(names.map(|name| (name.clone(), about(&name))).collect())
 }
 
-/// The files of weights that the networks of a folder use.
-pub(super) fn used(folder: &Folder) -> HashSet<String> {
-    let known = all(folder).into_iter().filter_map(|(_, about)| about.ok());
-    known.flat_map(|about| about.segments).map(|stored| stored.file).collect()
+/// For how long weights that no network uses are kept: another process may be about to write the
+/// network.
+const UNUSED: Duration = Duration::from_secs(600);
+
+/// Removes the files of weights that no network of a folder uses, and what killed processes left.
+/// What cannot be read or removed stays.
+pub(super) fn remove_unused(folder: &Folder) {
+    let (Ok(all), Ok(weights)) = (all(folder), folder.names(Kind::Weights)) else { return };
+    let known = all.into_iter().filter_map(|(_, about)| about.ok());
+    let used: HashSet<String> =
+        known.flat_map(|about| about.segments).map(|stored| stored.file).collect();
+    for name in weights.iter().filter(|&name| !used.contains(name)) {
+        if folder.age(name).is_some_and(|age| age > UNUSED) {
+            let _ = folder.remove(name);
+        }
+    }
+    for name in folder.abandoned() {
+        let _ = folder.remove(&name);
+    }
 }
 
 /// How many networks of the same contents are looked at for weights to share.
@@ -219,7 +236,7 @@ const MOST_RELATED: usize = 16;
 
 /// The weights of other networks with the same contents, compiled by the same version.
 pub(super) fn related(folder: &Folder, key: &Key) -> Vec<Arc<Segment>> {
-    let names = folder.names(EXTENSION).into_iter();
+    let names = folder.names(Kind::Network).unwrap_or_default().into_iter();
     let family = names.filter(|name| name.starts_with(&key.family())).take(MOST_RELATED);
     let mut segments: Vec<Arc<Segment>> = Vec::new();
     for name in family {

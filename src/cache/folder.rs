@@ -4,7 +4,9 @@
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use super::names::Kind;
 use crate::one_line::path_line;
 use crate::whole_file;
 
@@ -35,17 +37,36 @@ impl Folder {
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(path).map_err(|e| format!("{}: {e}", path_line(path)))?;
-        Folder::open(path)
+        match builder.recursive(true).create(path) {
+            Err(e) if !path.exists() => Err(format!("{}: {e}", path_line(path))),
+            _ => Folder::open(path),
+        }
     }
 
-    /// The names of its files that end in `.` and this extension, in order.
-    pub(super) fn names(&self, extension: &str) -> Vec<String> {
-        let entries = self.0.read_dir().into_iter().flatten().flatten();
-        let mut names: Vec<String> =
-            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        names.retain(|name| Path::new(name).extension().is_some_and(|e| e == extension));
+    /// The names of its files of a kind, in order.
+    pub(super) fn names(&self, kind: Kind) -> Result<Vec<String>, String> {
+        let failed = |e: std::io::Error| format!("{}: {e}", path_line(&self.0));
+        let mut names = Vec::new();
+        for entry in self.0.read_dir().map_err(failed)? {
+            // Names that are not UTF-8 are not those of its files.
+            names.extend(entry.map_err(failed)?.file_name().into_string().ok());
+        }
+        names.retain(|name| kind.has(name));
         names.sort();
+        Ok(names)
+    }
+
+    /// How long ago a file was last written to, if the system tells.
+    pub(super) fn age(&self, name: &str) -> Option<Duration> {
+        let written = self.path(name).symlink_metadata().ok()?.modified().ok()?;
+        SystemTime::now().duration_since(written).ok()
+    }
+
+    /// Files that were begun and that nobody has written to for a while.
+    pub(super) fn abandoned(&self) -> Vec<String> {
+        const WHILE: Duration = Duration::from_secs(60);
+        let mut names = self.names(Kind::Unfinished).unwrap_or_default();
+        names.retain(|name| self.age(name).is_some_and(|age| age > WHILE));
         names
     }
 
@@ -94,12 +115,13 @@ impl Folder {
         Ok(bytes)
     }
 
-    /// Writes a file, as a whole or not at all. It need not reach the disk at once: what a crash
+    /// Writes a file, as a whole or not at all. Nobody may write to it later, since processes map it
+    /// and rely on its contents. It need not reach the disk at once: what a crash
     /// leaves of it does not match its checksum.
     pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> Result<(), String> {
         let path = self.path(name);
         let fill = |file: &mut File| parts.iter().try_for_each(|part| file.write_all(part));
-        whole_file::write_private(&path, fill).map_err(|e| format!("{}: {e}", path_line(&path)))
+        whole_file::write_constant(&path, fill).map_err(|e| format!("{}: {e}", path_line(&path)))
     }
 
     /// Removes a file. One that is gone already is no error.

@@ -3,6 +3,7 @@
 use blake3::Hash;
 
 use super::contents::{Contents, Digester};
+use super::names;
 use crate::codegen::machine::Cranelift;
 use crate::compile::machine;
 use crate::error::Error;
@@ -16,9 +17,6 @@ pub(super) struct Key {
     /// The compiler that wrote it.
     pub(super) version: String,
 }
-
-/// How many digits of a digest are in a file's name.
-const DIGITS: usize = 32;
 
 impl Key {
     /// The key of these contents, compiled with these options on this machine.
@@ -60,12 +58,12 @@ impl Key {
 
     /// The name of its file.
     pub(super) fn file_name(&self) -> String {
-        format!("{}{}.net", self.family(), &self.options.to_hex()[..DIGITS])
+        names::network(&self.contents, &self.options)
     }
 
     /// How the names of all files begin that hold a network of the same contents.
     pub(super) fn family(&self) -> String {
-        format!("{}-", &self.contents.to_hex()[..DIGITS])
+        names::family(&self.contents)
     }
 
     /// Both digests in full.

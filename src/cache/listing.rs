@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::entry;
 use super::folder::Folder;
 use super::key::version;
+use super::names::Kind;
 
 /// A compiled network in a folder.
 #[derive(Clone, Debug)]
@@ -46,9 +47,6 @@ pub struct Cleared {
     pub bytes: u64,
 }
 
-/// The extensions of all files that are written to a folder.
-const EXTENSIONS: [&str; 3] = ["net", "weights", "memo"];
-
 /// The compiled networks in a folder, in order of their files' names.
 ///
 /// # Errors
@@ -76,30 +74,33 @@ pub fn list(folder: &Path) -> Result<Vec<Listed>, String> {
             file,
         }
     };
-    Ok(entry::all(&folder).into_iter().map(listed).collect())
+    Ok(entry::all(&folder)?.into_iter().map(listed).collect())
 }
 
 /// Removes all compiled networks from a folder, and nothing else that is in it. Models that were
 /// loaded from it go on to work.
 ///
 /// # Errors
-/// As [`list`], and if a file cannot be removed; then some may be left.
+/// As [`list`], and if a file cannot be removed, the first of them; the others are removed.
 pub fn clear(folder: &Path) -> Result<Cleared, String> {
     let folder = Folder::open(folder)?;
     let mut cleared = Cleared::default();
-    for extension in EXTENSIONS {
-        for name in folder.names(extension).into_iter().filter(|name| is_ours(name)) {
-            cleared.bytes += folder.path(&name).metadata().map_or(0, |metadata| metadata.len());
-            cleared.networks += usize::from(extension == EXTENSIONS[0]);
-            folder.remove(&name)?;
+    let mut failures = Vec::new();
+    for kind in Kind::ALL {
+        let names = match kind {
+            Kind::Unfinished => folder.abandoned(),
+            _ => folder.names(kind)?,
+        };
+        for name in names {
+            let bytes = folder.path(&name).symlink_metadata().map_or(0, |found| found.len());
+            match folder.remove(&name) {
+                Ok(()) => {
+                    cleared.bytes += bytes;
+                    cleared.networks += usize::from(kind == Kind::Network);
+                }
+                Err(reason) => failures.push(reason),
+            }
         }
     }
-    Ok(cleared)
-}
-
-/// Whether a name is made of digests.
-fn is_ours(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default();
-    let is_digit = |c: char| c.is_ascii_hexdigit() || c == '-';
-    stem.len() >= 32 && stem.chars().all(is_digit)
+    failures.into_iter().next().map_or(Ok(cleared), Err)
 }

@@ -7,10 +7,12 @@ use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
+use super::names;
 use super::read_file::ReadFile;
 use crate::whole_file::Identity;
 
-/// A digest that was found earlier, in a file of its own.
+/// A digest that was found earlier, in a file of its own: a line with the digest of all that
+/// follows, and this as JSON.
 #[derive(Serialize, Deserialize)]
 struct Memo {
     path: String,
@@ -26,8 +28,7 @@ const MOST_BYTES: u64 = 4 << 20;
 /// later.
 fn name(path: &Path) -> Option<(String, String)> {
     let path = std::path::absolute(path).ok()?.to_str()?.to_owned();
-    let digest = blake3::hash(path.as_bytes());
-    Some((format!("{}.memo", &digest.to_hex()[..32]), path))
+    Some((names::memo(&blake3::hash(path.as_bytes())), path))
 }
 
 /// Notes the digests of files, as far as they can be identified.
@@ -39,7 +40,8 @@ pub(super) fn write(folder: &Folder, files: &[ReadFile]) {
         let digest = file.digest.to_hex().to_string();
         let memo = Memo { path, identity, digest, beside: file.beside.clone() };
         if let Ok(bytes) = serde_json::to_vec(&memo) {
-            let _ = folder.write(&name, &[&bytes]);
+            let check = format!("{}\n", blake3::hash(&bytes).to_hex());
+            let _ = folder.write(&name, &[check.as_bytes(), &bytes]);
         }
     }
 }
@@ -48,7 +50,10 @@ pub(super) fn write(folder: &Folder, files: &[ReadFile]) {
 pub(super) fn read(folder: &Folder, path: &Path) -> Option<ReadFile> {
     let (name, absolute) = name(path)?;
     let bytes = folder.read(&name, MOST_BYTES).ok()?;
-    let memo: Memo = serde_json::from_slice(&bytes).ok()?;
+    let (check, bytes) = bytes.split_at_checked(2 * blake3::OUT_LEN)?;
+    let bytes = bytes.strip_prefix(b"\n")?;
+    let is_whole = Hash::from_hex(check).is_ok_and(|check| check == blake3::hash(bytes));
+    let memo: Memo = is_whole.then(|| serde_json::from_slice(bytes).ok())??;
     let identity = Identity::of(path)?;
     let is_same = memo.path == absolute && memo.identity == identity && !identity.is_recent();
     let digest = Hash::from_hex(&memo.digest).ok()?;

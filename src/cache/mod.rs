@@ -6,6 +6,7 @@
 //! | `read_file` | files that a network is made from |
 //! | `memo` | digests of files that have not changed since they were read |
 //! | `key` | what else code depends on: options, CPU, version |
+//! | `names` | how the files are named |
 //! | `folder` | files that this user owns and nobody else may write |
 //! | `entry` | the file of a network: plan, code, and which weights it needs |
 //! | `functions` | machine code in such a file |
@@ -25,6 +26,7 @@ mod functions;
 mod key;
 mod listing;
 mod memo;
+mod names;
 mod read_file;
 mod segments;
 
@@ -106,7 +108,7 @@ pub(crate) fn compile(
         Ok(()) => {
             memo::write(&folder, &contents.files);
             if replaced.is_some() {
-                segments::remove_unused(&folder, &entry::used(&folder));
+                entry::remove_unused(&folder);
             }
             CacheUse::Stored { replaced }
         }

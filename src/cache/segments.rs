@@ -1,15 +1,14 @@
 //! Files of packed weights, which are mapped. A file is named by the digest of what it holds, so
 //! networks that need the same weights find the same file.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
 use std::{iter, thread};
 
 use serde::{Deserialize, Serialize};
 
 use super::folder::{Folder, Refused};
+use super::names;
 use crate::one_line::path_line;
 use crate::runtime::memory::FileMemory;
 use crate::runtime::pool::default_threads;
@@ -24,13 +23,6 @@ pub(super) struct Stored {
     /// The checksum of each block.
     sums: Vec<u32>,
 }
-
-/// The extension of such files.
-const EXTENSION: &str = "weights";
-
-/// For how long a file without users is kept: another process may be about to write the network
-/// that uses it.
-const UNUSED: Duration = Duration::from_secs(600);
 
 /// More threads than this read memory no faster.
 const MOST_THREADS: usize = 8;
@@ -95,19 +87,15 @@ pub(super) fn store(folder: &Folder, segment: &Arc<Segment>) -> Result<Arc<Segme
         Some(name) if folder.path(name).exists() => return Ok(Arc::clone(segment)),
         _ => blake3::hash(segment.bytes()),
     };
-    let name = format!("{}.{EXTENSION}", &digest.to_hex()[..32]);
-    folder.write(&name, &[segment.bytes()])?;
-    let mapped = map(folder, &name, segment.bytes().len(), segment.blocks().to_vec())?;
-    Ok(Arc::new(mapped.with_sums(segment.sums().to_vec())))
-}
-
-/// Removes files that are not `used` by a network.
-pub(super) fn remove_unused(folder: &Folder, used: &HashSet<String>) {
-    for name in folder.names(EXTENSION) {
-        let written = folder.path(&name).metadata().and_then(|metadata| metadata.modified());
-        let age = written.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-        if !used.contains(&name) && age.is_some_and(|age| age > UNUSED) {
-            let _ = folder.remove(&name);
+    let name = names::weights(&digest);
+    let mapped = || map(folder, &name, segment.bytes().len(), segment.blocks().to_vec());
+    let there = mapped().ok().filter(|there| there.bytes() == segment.bytes());
+    let stored = match there {
+        Some(there) => there,
+        None => {
+            folder.write(&name, &[segment.bytes()])?;
+            mapped()?
         }
-    }
+    };
+    Ok(Arc::new(stored.with_sums(segment.sums().to_vec())))
 }

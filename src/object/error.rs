@@ -20,6 +20,12 @@ pub enum ExportFailure {
         /// How many characters it may have.
         most: usize,
     },
+    /// The header would have the name of one of C's.
+    #[error("{name}.h is a header of C; another name is needed")]
+    Header {
+        /// The name.
+        name: String,
+    },
     /// The module of the object file refuses something; a bug.
     #[error("bug in the object file: {0}")]
     Object(String),
@@ -30,7 +36,7 @@ impl ExportFailure {
     pub fn code(&self) -> ErrorCode {
         match self {
             ExportFailure::Compile(error) => error.code(),
-            ExportFailure::Name { .. } => ErrorCode::OptionValue,
+            ExportFailure::Name { .. } | ExportFailure::Header { .. } => ErrorCode::OptionValue,
             ExportFailure::Object(_) => ErrorCode::CodegenBug,
         }
     }

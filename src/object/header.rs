@@ -66,7 +66,7 @@ pub(super) fn header(interface: &Interface, target: ExportTarget) -> String {
     let upper = upper(name);
     let mut text = format!(
         "/* A network, compiled by resnetc {} for {target} ({}). Link {name}.o. */\n\
-         #ifndef {upper}_H\n#define {upper}_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n\
+         #ifndef RESNETC_{name}_H\n#define RESNETC_{name}_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n\
          #ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
         env!("CARGO_PKG_VERSION"),
         target.isa(),
@@ -79,7 +79,7 @@ pub(super) fn header(interface: &Interface, target: ExportTarget) -> String {
         let _ = write!(
             text,
             "/* The bytes of {name}.weights. They must be in memory at a multiple of {upper}_ALIGN, and\n   \
-             are only read. */\n#define {upper}_WEIGHT_BYTES ((size_t){weight_bytes}u)\n\n"
+             are only read. */\n#define {upper}_WEIGHT_BYTES {weight_bytes}u\n\n"
         );
     }
     let _ = write!(
@@ -89,7 +89,7 @@ pub(super) fn header(interface: &Interface, target: ExportTarget) -> String {
          /* Bytes of an arena for a run on this many threads. It need not be cleared. Runs at the same\n   \
          time need an arena each. */\n\
          #define {upper}_ARENA_BYTES_FOR(threads) \\\n    \
-         ((size_t){arena_bytes}u + (size_t)(threads) * (size_t){thread_bytes}u)\n\
+         ({arena_bytes}u + (threads) * {thread_bytes}ull)\n\
          #define {upper}_ARENA_BYTES {upper}_ARENA_BYTES_FOR(1)\n\n\
          /* What the functions return: an error if a pointer is NULL, or if the arena or the weights are\n   \
          not aligned; nothing is written then. */\n\
@@ -103,7 +103,8 @@ pub(super) fn header(interface: &Interface, target: ExportTarget) -> String {
         "/* A part of a run. */\n\
          typedef void {name}_body(void *context, uint32_t chunk, uint32_t worker);\n\n\
          /* Calls body(context, i, w) for all i below count, in any order, and returns after all calls\n   \
-         have returned. Calls at the same time must have different w, all below the number of workers. */\n\
+         have returned. Calls at the same time must have different w, all below the number of workers. It\n   \
+         must return: no exception and no longjmp may leave it. */\n\
          typedef void {name}_loop(void *user, uint32_t count, {name}_body *body, void *context);\n\n\
          /* As {name}_run, with the results of {name}_run, in an arena of {upper}_ARENA_BYTES_FOR(workers)\n   \
          bytes. Calls loop(user, ...) for each part of the network that can be divided. */\n\
@@ -138,7 +139,7 @@ fn describe(slot: &Slot, interface: &Interface) -> String {
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "#define {upper}_COUNT ((size_t){count}u)\n\
+        "#define {upper}_COUNT {count}u\n\
          #define {upper}_BYTES ({upper}_COUNT * sizeof({}))\n#define {upper}_RANK {rank}\n",
         c_type(slot.element)
     );

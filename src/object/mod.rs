@@ -23,9 +23,10 @@
 //! | `names` | identifiers of C |
 //! | [`error`](mod@error) | why a network is not exported |
 //!
-//! The object has the code that a [`Model`](crate::Model) of the same instruction set runs, so its
-//! results are the same, bit for bit. It calls nothing and allocates nothing: inputs, outputs and
-//! an arena come from the caller. Feature `object`.
+//! For this machine (`native`), the object has the code that a [`Model`](crate::Model) of the same
+//! instruction set runs, so its results are the same, bit for bit. For other targets, algorithms are
+//! chosen for a typical CPU, so results may differ by rounding. The object calls nothing and
+//! allocates nothing: inputs, outputs and an arena come from the caller. Feature `object`.
 
 mod entry;
 pub mod error;
@@ -67,7 +68,23 @@ pub struct Export {
 
 impl Default for Export {
     fn default() -> Self {
-        Export { target: ExportTarget::native(), name: "net".to_owned(), weights: Weights::Inside }
+        Export {
+            target: ExportTarget::native(),
+            name: names::DEFAULT.to_owned(),
+            weights: Weights::Inside,
+        }
+    }
+}
+
+impl Export {
+    /// The names of the files, which the build command and the program rely on: the header, the
+    /// program (`main.c`, or `NAME_main.c` for a network that was given a name), the weights if they
+    /// are beside the object, and the object.
+    pub fn file_names(&self) -> Vec<String> {
+        let name = &self.name;
+        let weights = (self.weights == Weights::Beside).then(|| format!("{name}.weights"));
+        let first = [format!("{name}.h"), sample::file(name)];
+        first.into_iter().chain(weights).chain([format!("{name}.o")]).collect()
     }
 }
 

@@ -1,5 +1,5 @@
-//! The functions that set the floating-point mode, in bytes: denormals are flushed to zero in a
-//! run, as in [`fpenv`](crate::runtime::fpenv).
+//! The functions that set the floating-point mode of a run, that of
+//! [`fpenv`](crate::runtime::fpenv), in bytes.
 
 use cranelift_codegen::ir::{AbiParam, Signature, types};
 use cranelift_codegen::isa::CallConv;
@@ -29,9 +29,8 @@ const X86: Code = Code {
         0x50, // push rax
         0x0f, 0xae, 0x1c, 0x24, // stmxcsr [rsp]
         0x8b, 0x04, 0x24, // mov eax, [rsp]
-        0x89, 0xc1, // mov ecx, eax
-        0x81, 0xc9, 0x40, 0x80, 0x00, 0x00, // or ecx, 0x8040: FTZ and DAZ
-        0x89, 0x0c, 0x24, // mov [rsp], ecx
+        0xc7, 0x04, 0x24, 0xc0, 0x9f, 0x00,
+        0x00, // mov dword [rsp], 0x9fc0: FTZ, DAZ, no traps
         0x0f, 0xae, 0x14, 0x24, // ldmxcsr [rsp]
         0x59, // pop rcx
         0xc3, // ret
@@ -47,7 +46,7 @@ const X86: Code = Code {
 const ARM: Code = Code {
     enter: &[
         0x00, 0x44, 0x3b, 0xd5, // mrs x0, fpcr
-        0x01, 0x00, 0x68, 0xb2, // orr x1, x0, #0x1000000: FZ
+        0x01, 0x20, 0xa0, 0xd2, // mov x1, #0x1000000: FZ, no traps
         0x01, 0x44, 0x1b, 0xd5, // msr fpcr, x1
         0xc0, 0x03, 0x5f, 0xd6, // ret
     ],

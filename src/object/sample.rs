@@ -2,12 +2,18 @@
 
 use super::header::{c_type, upper};
 use super::interface::{Interface, Slot, Weights};
+use super::names::DEFAULT;
 use super::target::ExportTarget;
+
+/// The name of the program's file: networks of several names can be in one folder.
+pub(super) fn file(name: &str) -> String {
+    if name == DEFAULT { "main.c".to_owned() } else { format!("{name}_main.c") }
+}
 
 /// The command that builds the program, in the folder of the files.
 pub(super) fn build_line(interface: &Interface, target: ExportTarget) -> String {
     let (name, compiler) = (&interface.name, target.compiler());
-    format!("{compiler} -std=c99 -O2 -Wall -Wextra main.c {name}.o -o {name}")
+    format!("{compiler} -std=c99 -O2 -Wall -Wextra {} {name}.o -o {name}", file(name))
 }
 
 /// The program: inputs from files of raw elements, or all zeros; outputs to files, or the largest
@@ -25,15 +31,20 @@ pub(super) fn program(interface: &Interface, target: ExportTarget) -> String {
         Weights::Inside => (String::new(), ""),
         Weights::Beside => (load_weights(interface), ", weights"),
     };
-    let helpers = HELPERS.replace("ALIGNMENT", &format!("{upper}_ALIGN"));
+    let is_read = !interface.inputs.is_empty() || interface.weights == Weights::Beside;
+    let load = if is_read { LOAD } else { "" };
+    let align = format!("{upper}_ALIGN");
+    let [aligned, address] = [ALIGNED, ADDRESS].map(|text| text.replace("ALIGNMENT", &align));
     format!(
         "/* Runs the network once. Build it with\n *\n *     {build}\n *\n \
          * and run it: ./{name} [{usage}.raw]\n *\n \
          * Files hold elements and nothing else. Inputs that are not given are zeros. */\n\
          #include <stdio.h>\n#include <stdlib.h>\n\n#include \"{name}.h\"\n\n\
-         {helpers}{shows}\
-         int main(int argc, char **argv) {{\n{buffers}{weights}    \
-         void *arena = aligned({upper}_ARENA_BYTES);\n{reads}    \
+         {aligned}{buffers}\
+         static unsigned char arena_memory[ALIGNED({upper}_ARENA_BYTES)];\n\n\
+         {address}{load}{SAVE}{shows}\
+         int main(int argc, char **argv) {{\n{weights}    \
+         void *arena = address(arena_memory);\n{reads}    \
          int status = {name}_run({arguments}, arena{argument});\n    \
          if (status != {upper}_OK) {{\n        \
          fprintf(stderr, \"{name}_run: error %d\\n\", status);\n        return 1;\n    }}\n\
@@ -48,7 +59,8 @@ pub(super) fn program(interface: &Interface, target: ExportTarget) -> String {
 fn load_weights(interface: &Interface) -> String {
     let (name, upper) = (&interface.name, upper(&interface.name));
     format!(
-        "    void *weights = aligned({upper}_WEIGHT_BYTES);\n    \
+        "    static unsigned char weight_memory[ALIGNED({upper}_WEIGHT_BYTES)];\n    \
+         void *weights = address(weight_memory);\n    \
          load(\"{name}.weights\", weights, {upper}_WEIGHT_BYTES);\n"
     )
 }
@@ -70,20 +82,24 @@ fn write(argument: usize, slot: &Slot, interface: &Interface) -> String {
 
 fn buffer(slot: &Slot, interface: &Interface) -> String {
     let (p, m, ty) = (&slot.parameter, slot.macro_name(interface), c_type(slot.element));
-    format!("    {ty} *{p} = aligned({m}_BYTES);\n")
+    format!("static {ty} {p}[{m}_COUNT];\n")
 }
 
-const HELPERS: &str = "\
-/* Memory at a multiple of ALIGNMENT, which a program as short as this one never frees. */
-static void *aligned(size_t bytes) {
-    unsigned char *memory = calloc(bytes + ALIGNMENT, 1);
-    if (memory == NULL) {
-        fprintf(stderr, \"not enough memory for %lu bytes\\n\", (unsigned long)bytes);
-        exit(1);
-    }
+const ALIGNED: &str = "\
+/* How much memory has room for this many bytes at a multiple of ALIGNMENT. */
+#define ALIGNED(bytes) ((bytes) + ALIGNMENT)
+
+";
+
+const ADDRESS: &str = "\
+/* The first multiple of ALIGNMENT in such memory. */
+static void *address(unsigned char *memory) {
     return memory + (ALIGNMENT - (uintptr_t)memory % ALIGNMENT) % ALIGNMENT;
 }
 
+";
+
+const LOAD: &str = "\
 static void load(const char *path, void *to, size_t bytes) {
     FILE *file = fopen(path, \"rb\");
     if (file == NULL || fread(to, 1, bytes, file) != bytes || fgetc(file) != EOF) {
@@ -94,6 +110,9 @@ static void load(const char *path, void *to, size_t bytes) {
     fclose(file);
 }
 
+";
+
+const SAVE: &str = "\
 static void save(const char *path, const void *from, size_t bytes) {
     FILE *file = fopen(path, \"wb\");
     if (file == NULL || fwrite(from, 1, bytes, file) != bytes || fclose(file) != 0) {

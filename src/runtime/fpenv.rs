@@ -1,39 +1,40 @@
-//! The floating-point mode that kernels run in: denormals are flushed to zero.
+//! The floating-point mode that kernels run in: rounding to nearest, no traps, and denormals are
+//! flushed to zero, whatever the caller's mode is.
 //!
 //! Denormals are slow on many CPUs and make no difference to a network. The mode is per thread.
 
 use std::marker::PhantomData;
 
-/// Makes this thread read and write denormal numbers as zero until it is dropped, if the CPU has
-/// such a mode (x86-64, aarch64). Dropping it restores the previous mode.
+/// Sets the mode of this thread until it is dropped, if this is known for the CPU (x86-64,
+/// aarch64). Dropping it restores the previous mode.
 #[derive(Debug)]
-pub struct FlushDenormals {
+pub struct RunMode {
     before: arch::Mode,
     /// Not `Send`: the mode belongs to the thread, so the guard must be dropped on the thread that
     /// made it.
     _not_send: PhantomData<*const ()>,
 }
 
-impl FlushDenormals {
+impl RunMode {
     /// Sets the mode.
     pub fn new() -> Self {
         let before = arch::get();
-        if before | arch::FLUSH != before {
-            arch::set(before | arch::FLUSH);
+        if arch::wanted(before) != before {
+            arch::set(arch::wanted(before));
         }
-        FlushDenormals { before, _not_send: PhantomData }
+        RunMode { before, _not_send: PhantomData }
     }
 }
 
-impl Default for FlushDenormals {
+impl Default for RunMode {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for FlushDenormals {
+impl Drop for RunMode {
     fn drop(&mut self) {
-        if self.before | arch::FLUSH != self.before {
+        if arch::wanted(self.before) != self.before {
             arch::set(self.before);
         }
     }
@@ -45,7 +46,15 @@ mod arch {
 
     pub(super) type Mode = u32;
     /// FTZ for results (bit 15) and DAZ for operands (bit 6).
-    pub(super) const FLUSH: Mode = 1 << 15 | 1 << 6;
+    const FLUSH: Mode = 1 << 15 | 1 << 6;
+    /// All exceptions are masked (bits 7 to 12). The bits for the rounding are 0: to nearest.
+    const MASKED: Mode = 0x3f << 7;
+    /// Which exceptions have occurred.
+    const OCCURRED: Mode = 0x3f;
+
+    pub(super) fn wanted(before: Mode) -> Mode {
+        FLUSH | MASKED | before & OCCURRED
+    }
 
     pub(super) fn get() -> Mode {
         let mut mode: Mode = 0;
@@ -55,9 +64,8 @@ mod arch {
     }
 
     pub(super) fn set(mode: Mode) {
-        // SAFETY: `mode` is what `get` returned, except for the two bits of `FLUSH`, which every
-        // x86-64 CPU has: no reserved bit is set and no exception is unmasked. Code of this crate
-        // that runs meanwhile does not rely on denormals.
+        // SAFETY: `mode` is what `get` returned, or `wanted`, whose bits every x86-64 CPU has: no
+        // reserved bit is set. Code of this crate that runs meanwhile does not rely on denormals.
         unsafe {
             asm!("ldmxcsr [{}]", in(reg) &raw const mode, options(nostack, preserves_flags, readonly))
         };
@@ -69,8 +77,12 @@ mod arch {
     use std::arch::asm;
 
     pub(super) type Mode = u64;
-    /// FZ: operands and results.
-    pub(super) const FLUSH: Mode = 1 << 24;
+    /// FZ: operands and results. The other bits are 0: rounding to nearest, no traps.
+    const FLUSH: Mode = 1 << 24;
+
+    pub(super) fn wanted(_: Mode) -> Mode {
+        FLUSH
+    }
 
     pub(super) fn get() -> Mode {
         let mode: Mode;
@@ -80,8 +92,8 @@ mod arch {
     }
 
     pub(super) fn set(mode: Mode) {
-        // SAFETY: writes back what `get` returned, except for the FZ bit. Code of this crate that
-        // runs meanwhile does not rely on denormals.
+        // SAFETY: `mode` is what `get` returned, or `wanted`. Code of this crate that runs meanwhile
+        // does not rely on denormals.
         unsafe { asm!("msr fpcr, {}", in(reg) mode, options(nomem, nostack, preserves_flags)) };
     }
 }
@@ -89,10 +101,13 @@ mod arch {
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod arch {
     pub(super) type Mode = u32;
-    pub(super) const FLUSH: Mode = 0;
 
     pub(super) fn get() -> Mode {
         0
+    }
+
+    pub(super) fn wanted(before: Mode) -> Mode {
+        before
     }
 
     pub(super) fn set(_: Mode) {}
@@ -100,20 +115,37 @@ mod arch {
 
 #[cfg(test)]
 mod tests {
-    use super::FlushDenormals;
+    use super::RunMode;
     use std::hint::black_box;
 
     fn denormal_survives() -> bool {
         black_box(f32::from_bits(1 << 20)) * black_box(0.5) != 0.0
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_callers_rounding_and_traps_do_not_matter() {
+        use super::arch;
+        let usual = arch::get();
+        // Upwards, with a trap for inexact results.
+        let odd = (usual | 2 << 13) & !(1 << 12);
+        arch::set(odd);
+        let inside = RunMode::new();
+        let mode = arch::get();
+        drop(inside);
+        let after = arch::get();
+        arch::set(usual);
+        assert_eq!(mode & 0x7f80, 0x1f80);
+        assert_eq!(after & !0x3f, odd & !0x3f);
+    }
+
     #[test]
     fn the_mode_is_set_and_restored() {
         assert!(denormal_survives());
-        let outer = FlushDenormals::new();
+        let outer = RunMode::new();
         let flushes = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
         assert_eq!(denormal_survives(), !flushes);
-        drop(FlushDenormals::new());
+        drop(RunMode::new());
         assert_eq!(denormal_survives(), !flushes, "an inner guard restores what it found");
         drop(outer);
         assert!(denormal_survives());

@@ -23,7 +23,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::fpenv::FlushDenormals;
+use super::fpenv::RunMode;
 
 /// What is done for a chunk: `(worker, chunk)`; workers are numbered from 0, the caller.
 pub type Job<'a> = dyn Fn(usize, u64) + Sync + 'a;
@@ -66,7 +66,7 @@ impl Pool {
     /// A pool of `threads` threads, 1 to [`most_threads`], including the caller: `threads - 1`
     /// workers are started.
     ///
-    /// Workers run in the mode of [`FlushDenormals`]; the caller sets its own mode.
+    /// Workers run in the mode of [`RunMode`]; the caller sets its own mode.
     ///
     /// # Errors
     /// If the system refuses to start that many threads; those already started are stopped.
@@ -337,7 +337,7 @@ impl Shared {
 
     /// A worker's main loop.
     fn work(&self, worker: usize) {
-        let _mode = FlushDenormals::new();
+        let _mode = RunMode::new();
         let mut seen = 0;
         while let Some(gate) = self.next_job(seen) {
             seen = gate >> NUMBER;

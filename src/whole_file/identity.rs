@@ -40,11 +40,11 @@ impl Identity {
         None
     }
 
-    /// Whether the last change is so recent that a later one may have the same time.
+    /// Whether the last change is so recent that a later one may have the same time. Every change
+    /// sets `ctime`; programs set `mtime` to whatever they like.
     pub(crate) fn is_recent(&self) -> bool {
-        let last = self.modified.max(self.changed);
         let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return true };
         let seconds = now.as_secs() as i64;
-        last.0.saturating_add(TIME_STEP.as_secs() as i64) >= seconds
+        self.changed.0.saturating_add(TIME_STEP.as_secs() as i64) >= seconds
     }
 }

@@ -9,8 +9,10 @@ mod write;
 pub(crate) use identity::Identity;
 pub(crate) use read::{Source, Stamp, changed};
 pub use read::{check_regular, read};
-pub(crate) use write::write_private;
-pub use write::{check_folder, check_free, check_new_folder, check_target, write, write_folder};
+pub use write::{
+    check_folder, check_free, check_new_folder, check_target, write, write_files, write_folder,
+};
+pub(crate) use write::{is_temporary, write_constant};
 
 #[cfg(test)]
 mod testing {

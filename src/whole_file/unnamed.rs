@@ -4,13 +4,11 @@ use std::fs::File;
 use std::io::Result;
 use std::path::Path;
 
-/// A new file in a folder, without a name, open for writing; nobody else may read it if it is
-/// private. `None` if the system, or the folder's file system, has no such files, or could not name
+/// A new file in a folder, without a name, open for writing, with these permissions. `None` if the system, or the folder's file system, has no such files, or could not name
 /// one later.
 #[cfg(target_os = "linux")]
-pub(super) fn create(folder: &Path, is_private: bool) -> Option<File> {
+pub(super) fn create(folder: &Path, mode: u32) -> Option<File> {
     use rustix::fs::{Mode, OFlags, open};
-    let mode = if is_private { 0o600 } else { 0o666 };
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = File::from(open(folder, flags, Mode::from_raw_mode(mode)).ok()?);
     // Needs a mounted /proc.
@@ -31,7 +29,7 @@ fn path_of(file: &File) -> std::path::PathBuf {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn create(_: &Path, _: bool) -> Option<File> {
+pub(super) fn create(_: &Path, _: u32) -> Option<File> {
     None
 }
 
@@ -50,7 +48,7 @@ mod tests {
     #[test]
     fn a_file_is_not_seen_before_it_has_a_name() {
         let folder = Folder::new("unnamed");
-        let Some(mut file) = create(&folder.0, true) else { return };
+        let Some(mut file) = create(&folder.0, 0o600) else { return };
         file.write_all(b"all").expect("it is ours");
         assert!(folder.names().is_empty());
         std::fs::write(folder.0.join("taken"), b"old").expect("it is ours");
@@ -58,7 +56,7 @@ mod tests {
         name(&file, &folder.0.join("a")).expect("the name is free");
         assert_eq!(std::fs::read(folder.0.join("a")).expect("it is there"), b"all");
         assert_eq!(std::fs::read(folder.0.join("taken")).expect("it is there"), b"old");
-        drop(create(&folder.0, false));
+        drop(create(&folder.0, 0o400));
         assert_eq!(folder.names(), ["a", "taken"]);
     }
 }

@@ -1,8 +1,11 @@
 //! Files and folders that are written whole or not at all.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{File, OpenOptions, Permissions};
+use std::hash::BuildHasher;
 use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::unnamed;
@@ -21,7 +24,9 @@ use crate::one_line::path_line;
 /// then still there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     match Target::of(path)? {
-        Target::File { path, permissions } => replace(&path, bytes, permissions),
+        Target::File { path, permissions } => {
+            Pending::new(&path, bytes, permissions.as_ref())?.finish()
+        }
         // Append, so that successive writes do not overwrite each other if the stream is a file.
         Target::Stream(path) => OpenOptions::new().append(true).open(path)?.write_all(bytes),
     }
@@ -112,66 +117,111 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Writes a file beside the path, then moves it there. Where the system has files without a name,
-/// the file has none until it is complete, so a process that is killed while it writes leaves
-/// nothing behind.
-fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> Result<()> {
-    write_beside(path, permissions.is_some(), |file| {
-        file.write_all(bytes)?;
-        if let Some(permissions) = permissions {
-            // If they cannot be set, the file stays as private as it was created.
-            let _ = file.set_permissions(permissions);
-        }
-        file.sync_all()
-    })
+/// Writes several files: all of them beside their destinations, and then each takes its place. So
+/// a full disk leaves the old files as they were.
+///
+/// # Errors
+/// If a path is a folder, a read-only file or a stream, or the bytes cannot be written.
+pub fn write_files(files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
+    let targets: Vec<Target> =
+        files.iter().map(|(path, _)| Target::of(path)).collect::<Result<_>>()?;
+    let pending = targets.iter().zip(files).map(|(target, (_, bytes))| match target {
+        Target::File { path, permissions } => Pending::new(path, bytes, permissions.as_ref()),
+        Target::Stream(_) => Err(Error::other("it is not a regular file")),
+    });
+    let pending: Vec<Pending> = pending.collect::<Result<_>>()?;
+    pending.into_iter().try_for_each(Pending::finish)
 }
 
-/// Writes a file that only this user may read and write, without waiting until it is on disk: after
-/// a crash of the system it may be there, damaged. Whatever has its name is replaced.
+/// Writes a file that only this user may read and nobody may write to, without waiting until it is
+/// on disk: after a crash of the system it may be there, damaged. Whatever has its name is replaced.
 ///
 /// # Errors
 /// If it cannot be written; what had its name is then still there.
-pub(crate) fn write_private(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
-    write_beside(path, true, fill)
-}
-
-fn write_beside(
+pub(crate) fn write_constant(
     path: &Path,
-    is_private: bool,
     fill: impl FnOnce(&mut File) -> Result<()>,
 ) -> Result<()> {
-    let temporary = beside(path)?;
-    let write = || {
-        let unnamed = unnamed::create(folder_of(path), is_private);
-        let mut file = match &unnamed {
-            Some(file) => file.try_clone()?,
-            None => create(&temporary, is_private)?,
-        };
-        fill(&mut file)?;
-        if let Some(file) = unnamed {
-            unnamed::name(&file, &temporary)?;
-        }
-        std::fs::rename(&temporary, path)
-    };
-    write().inspect_err(|e| {
-        // The temporary file is ours unless it existed before; the first error is the one to
-        // report.
-        if e.kind() != ErrorKind::AlreadyExists {
-            let _ = std::fs::remove_file(&temporary);
-        }
-    })
+    Pending::filled(path, Access::OwnerReads, fill)?.finish()
 }
 
-/// Creates a new file, which nobody else may read if it is private.
-fn create(path: &Path, is_private: bool) -> Result<File> {
+/// Who may do what with a new file, as far as the process's mask allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Everybody,
+    OwnerWrites,
+    OwnerReads,
+}
+
+impl Access {
+    /// The permissions as Unix has them.
+    fn mode(self) -> u32 {
+        match self {
+            Access::Everybody => 0o666,
+            Access::OwnerWrites => 0o600,
+            Access::OwnerReads => 0o400,
+        }
+    }
+}
+
+/// A complete file beside its destination, which is removed if it does not get there. Where the
+/// system has files without a name, it had none until it was complete, so a process that is killed
+/// while it writes leaves nothing behind.
+struct Pending {
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl Pending {
+    /// A file that is on disk, with the permissions of the one that it will replace.
+    fn new(path: &Path, bytes: &[u8], permissions: Option<&Permissions>) -> Result<Self> {
+        let access = permissions.map_or(Access::Everybody, |_| Access::OwnerWrites);
+        Pending::filled(path, access, |file| {
+            file.write_all(bytes)?;
+            if let Some(permissions) = permissions {
+                // If they cannot be set, the file stays as private as it was created.
+                let _ = file.set_permissions(permissions.clone());
+            }
+            file.sync_all()
+        })
+    }
+
+    fn filled(
+        path: &Path,
+        access: Access,
+        fill: impl FnOnce(&mut File) -> Result<()>,
+    ) -> Result<Self> {
+        let pending = Pending { temporary: beside(path)?, path: path.to_owned() };
+        if let Some(mut file) = unnamed::create(folder_of(path), access.mode()) {
+            fill(&mut file)?;
+            unnamed::name(&file, &pending.temporary)?;
+        } else {
+            fill(&mut create(&pending.temporary, access)?)?;
+        }
+        Ok(pending)
+    }
+
+    /// Moves the file to its destination.
+    fn finish(self) -> Result<()> {
+        std::fs::rename(&self.temporary, &self.path)
+    }
+}
+
+impl Drop for Pending {
+    /// Nobody else has a file of this name, and after [`Pending::finish`] it is gone.
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+/// Creates a new file.
+fn create(path: &Path, access: Access) -> Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
-    if is_private {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, access.mode());
     #[cfg(not(unix))]
-    let _ = is_private;
+    let _ = access;
     options.open(path)
 }
 
@@ -243,6 +293,8 @@ pub fn check_free(path: &Path) -> Result<()> {
 /// A name in the same folder, where a rename is atomic, that nobody else uses at this time.
 fn beside(path: &Path) -> Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Process numbers are used again, in a container for every run.
+    static RUN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(()));
     if path.file_name().is_none() {
         return Err(Error::other("the path does not name a file"));
     }
@@ -255,7 +307,18 @@ fn beside(path: &Path) -> Result<PathBuf> {
         });
     }
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    Ok(folder.join(format!(".resnetc-{}-{count}.tmp", std::process::id())))
+    let process = std::process::id();
+    Ok(folder.join(format!("{TEMPORARY}{process}-{:016x}-{count}{UNFINISHED}", *RUN)))
+}
+
+/// How the names of temporary files begin and end.
+const TEMPORARY: &str = ".resnetc-";
+const UNFINISHED: &str = ".tmp";
+
+/// Whether a file of this name is one that a process has not completed yet, or left behind when it
+/// was killed.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name.starts_with(TEMPORARY) && name.ends_with(UNFINISHED)
 }
 
 #[cfg(test)]
@@ -272,6 +335,20 @@ mod tests {
         assert_eq!(std::fs::read(&file).expect("it is there"), b"new");
         assert!(write(&folder.0.join("no/such/b"), b"").is_err());
         assert_eq!(folder.names(), ["a"]);
+    }
+
+    #[test]
+    fn several_files_are_replaced_together() {
+        let folder = Folder::new("several");
+        let at = |name: &str| folder.0.join(name);
+        std::fs::write(at("a"), b"old").expect("it is ours");
+        std::fs::create_dir(at("b")).expect("it is ours");
+        let files = |names: [&str; 2]| names.map(|name| (at(name), name.as_bytes().to_vec()));
+        assert!(write_files(&files(["a", "b"])).is_err());
+        assert_eq!(std::fs::read(at("a")).expect("it is there"), b"old");
+        write_files(&files(["a", "c"])).expect("they can be written");
+        assert_eq!(std::fs::read(at("a")).expect("it is there"), b"a");
+        assert_eq!(folder.names(), ["a", "b", "c"]);
     }
 
     #[cfg(unix)]

@@ -4,6 +4,7 @@
 //! `resnetc-ir` need no compiler.
 
 pub mod bound;
+pub mod cases;
 pub mod close;
 pub mod coverage;
 #[cfg(feature = "compiler")]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use resnetc_ir::Layout;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
+use resnetc_testing::cases::with_cases;
 
 use super::engine::{Engine, Source, algorithm, reference, run_with, tile_engines};
 use super::extremes::PLANTS;
@@ -258,7 +259,7 @@ impl FarCase {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(with_cases(12))]
 
     #[test]
     fn a_value_disturbs_what_sees_it_only(case in far_case(fixed_case())) {

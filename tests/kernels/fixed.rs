@@ -6,6 +6,7 @@ use resnetc::kernels::fixed::NarrowForm;
 use resnetc::kernels::precision::Precision;
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
+use resnetc_testing::cases::with_cases;
 
 use super::engine::{Engine, Source, algorithm, reference, run_with, tile_engines};
 use super::{activation, integers, max, pads};
@@ -280,7 +281,7 @@ pub(super) const NUMBERS: [Numbers; 2] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(with_cases(24))]
 
     #[test]
     fn integers_keep_the_bound(case in fixed_case()) {

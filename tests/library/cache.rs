@@ -354,3 +354,78 @@ fn threads_that_compile_the_same_network_do_not_disturb_each_other() {
         }
     });
 }
+
+/// Names that are nearly those of the folder's files.
+fn foreign() -> [String; 6] {
+    let hex = "0123456789abcdef0123456789abcdef";
+    [
+        "net.weights".to_owned(),
+        format!("{hex}{hex}.weights"),
+        format!("{hex}.net"),
+        format!("{hex}-{hex}.backup.net"),
+        format!("{}.memo", hex.to_uppercase()),
+        "01234567-89ab-cdef-0123-456789abcdef.weights".to_owned(),
+    ]
+}
+
+#[test]
+fn files_of_others_stay() {
+    let folder = Folder::new();
+    cached(&folder, Options::default(), SMALL);
+    for name in foreign() {
+        fs::write(folder.cache().join(&name), "mine").expect("our folder");
+        age(&folder.cache().join(&name), 3600);
+    }
+    // Replacing a network removes weights without users.
+    let net =
+        folder.files("net").into_iter().max_by_key(|file| file.metadata().map_or(0, |m| m.len()));
+    let net = net.expect("one was written");
+    fs::remove_file(&net).expect("our folder");
+    fs::write(&net, "damaged").expect("our folder");
+    let again = cached(&folder, Options::default(), SMALL);
+    assert!(matches!(used(&again), CacheUse::Stored { replaced: Some(_) }), "{:?}", used(&again));
+    assert_eq!(cache::clear(&folder.cache()).expect("it is ours").networks, 1);
+    let left = fs::read_dir(folder.cache()).expect("it is there").count();
+    assert_eq!(left, foreign().len());
+}
+
+#[test]
+fn what_killed_processes_leave_is_removed() {
+    let folder = Folder::new();
+    cached(&folder, Options::default(), SMALL);
+    let [old, new] =
+        ["old", "new"].map(|name| folder.cache().join(format!(".resnetc-1-{name}.tmp")));
+    fs::write(&old, "half").and_then(|()| fs::write(&new, "half")).expect("our folder");
+    age(&old, 3600);
+    cache::clear(&folder.cache()).expect("it is ours");
+    assert!(!old.exists() && new.exists(), "another process may be writing the new one");
+}
+
+#[test]
+fn clearing_goes_on_where_a_file_cannot_be_removed() {
+    let folder = Folder::new();
+    cached(&folder, Options::default(), SMALL);
+    let hex = "0123456789abcdef0123456789abcdef";
+    let stubborn = folder.cache().join(format!("{hex}-{hex}.net"));
+    fs::create_dir(&stubborn).expect("our folder");
+    let failed = cache::clear(&folder.cache()).expect_err("a folder is no file");
+    assert!(failed.contains(hex), "{failed}");
+    assert_eq!(fs::read_dir(folder.cache()).expect("it is there").count(), 1);
+}
+
+#[test]
+fn a_damaged_memo_is_not_used() {
+    let folder = Folder::new();
+    let file = folder.0.join("model.onnx");
+    fs::copy("tests/fixtures/resnet_basic_b/model.onnx", &file).expect("our folder");
+    // Until its version can be told from later ones.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(used(&cached(&folder, Options::default(), &file)), STORED);
+    let memo = folder.files("memo").pop().expect("one was written");
+    let mut text = fs::read_to_string(&memo).expect("it is text");
+    let at = text.find("\"digest\":\"").expect("it has a digest") + 10;
+    let other = if text.as_bytes()[at] == b'0' { "1" } else { "0" };
+    text.replace_range(at..=at, other);
+    fs::remove_file(&memo).and_then(|()| fs::write(&memo, text)).expect("our folder");
+    assert_eq!(used(&cached(&folder, Options::default(), &file)), CacheUse::Found);
+}

@@ -2,7 +2,6 @@
 //! so that transposes meet, cancel and have several readers.
 
 use std::cell::Cell;
-use std::env;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -14,13 +13,12 @@ use resnetc_ir::op::{Binary, PadMode, SliceAxis, Unary};
 use resnetc_ir::text::{parse, print};
 use resnetc_ir::{Graph, NodeId, Op, Tensor};
 
+use resnetc_testing::cases::cases;
+
 use crate::exact::assert_equal;
 
-/// If set to a number, these tests try that many graphs.
-const CASES: &str = "RESNETC_CASES";
-
-fn runner(cases: u32) -> TestRunner {
-    let cases = env::var(CASES).map_or(cases, |n| n.parse().expect("a number"));
+fn runner(usual: u32) -> TestRunner {
+    let cases = cases(usual);
     TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..Default::default() })
 }
 

@@ -16,6 +16,7 @@ use resnetc::plan::verify::verify;
 
 use super::broken::{fixed, network};
 use super::planned::Planned;
+use resnetc_testing::cases::cases;
 use resnetc_testing::random_graph::random_graph;
 
 /// The change.
@@ -166,8 +167,11 @@ fn somewhere(plan: &Plan, dice: &mut Dice<'_>) -> usize {
 /// accepted where it often leaves a plan correct.
 #[test]
 fn a_changed_plan_is_refused_or_right() {
-    let mut runner =
-        TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: cases(60),
+        failure_persistence: None,
+        ..Config::default()
+    });
     let targets = prop::sample::select(vec![Target::V128, Target::AVX512, Target::AMX]);
     let passes = prop_oneof![Just(PassSelection::All), Just(PassSelection::None)];
     let dice = prop::collection::vec(prop::collection::vec(any::<u32>(), 8), 2 * CHANGES.len());

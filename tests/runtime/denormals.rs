@@ -8,7 +8,7 @@ use std::time::Duration;
 use resnetc::ir::op::{Binary, Conv, Window};
 use resnetc::ir::{Graph, Op, Tensor};
 use resnetc::isa::ISAS;
-use resnetc::runtime::fpenv::FlushDenormals;
+use resnetc::runtime::fpenv::RunMode;
 use resnetc::{Compiler, Context, IsaChoice, Model, Numerics, Options};
 
 use resnetc_testing::host::runs;
@@ -101,7 +101,7 @@ fn denormal_numbers_are_zero_in_a_run_and_alive_behind_it() {
 #[test]
 fn a_caller_that_flushes_does_so_afterwards() {
     let (model, mut context) = compile(IsaChoice::Auto, 2, Numerics::Fast);
-    let guard = FlushDenormals::new();
+    let guard = RunMode::new();
     for run in WAYS {
         check(&model, &mut context, run);
         assert!(!denormals_live());

@@ -171,7 +171,7 @@ fn so_many_threads_as_make_no_sense_are_refused() {
     }
 }
 
-/// Workers run with `FlushDenormals`; the caller's mode does not change.
+/// Workers run with `RunMode`; the caller's mode does not change.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
 fn workers_flush_denormal_numbers() {

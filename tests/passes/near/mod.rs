@@ -5,7 +5,6 @@
 //! is nearly the pattern, and each part of it is occasionally a different one.
 
 use std::cell::Cell;
-use std::env;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -19,6 +18,7 @@ use resnetc_ir::{DType, Graph, NodeId, Op, Tensor};
 use crate::examples::all;
 use crate::random::{EXACT, REORDERING};
 use resnetc_testing::bound::bounds;
+use resnetc_testing::cases::cases;
 use resnetc_testing::close::{greatest, is_close};
 use resnetc_testing::random_graph::dice::Dice;
 
@@ -29,9 +29,6 @@ mod movement;
 mod quantized;
 mod shortcuts;
 mod windows;
-
-/// If set to a number, these tests try that many graphs of each pattern.
-const CASES: &str = "RESNETC_CASES";
 
 /// Builds a graph; `None` if its parts do not fit together.
 type Pattern = fn(&mut Near) -> Option<()>;
@@ -235,7 +232,7 @@ fn every_pass_has_a_pattern() {
 
 #[test]
 fn graphs_that_are_nearly_a_pattern_keep_their_meaning() {
-    let cases = env::var(CASES).map_or(1000, |n| n.parse().expect("a number"));
+    let cases = cases(1000);
     let config = ProptestConfig { cases, failure_persistence: None, ..Default::default() };
     let mut failed = Vec::new();
     for pass in all() {

@@ -18,6 +18,7 @@ use resnetc_ir::op::{
 use resnetc_ir::quantized::quantizer;
 use resnetc_ir::random::SplitMix;
 use resnetc_ir::{DType, Layout, TensorType};
+use resnetc_testing::cases::with_cases;
 use resnetc_testing::host::runs;
 
 use super::bytes::{Arena, elements};
@@ -323,12 +324,16 @@ impl Case {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(with_cases(150))]
 
     #[test]
     fn quantized_convolution_is_exact(case in case()) {
         case.check();
     }
+}
+
+proptest! {
+    #![proptest_config(with_cases(40))]
 
     #[test]
     fn windows_of_three_are_exact(case in three_by_three()) {
@@ -337,7 +342,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(50))]
+    #![proptest_config(with_cases(50))]
 
     #[test]
     fn many_channels_are_exact(case in many_channels()) {

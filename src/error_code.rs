@@ -121,6 +121,7 @@ codes! {
     NothingToQuantize, "nothing-to-quantize", File, "The network has no layer that can be quantized, or all of them are to stay in f32.";
     UnknownLayer, "unknown-layer", Call, "No layer of the network has the name of one that is to stay in f32.";
     NoSamples, "no-samples", Call, "There are no calibration inputs to quantize a network with.";
+    NoGradient, "no-gradient", Call, "An operator between the parameters and the loss has no gradient, or the loss is not a single number.";
     NotFinite, "not-finite", File, "A weight, or a value for a calibration input, is NaN or infinite, so it has no range.";
     Percentile, "percentile", Call, "The percentile for the ranges of values is out of range.";
     MeasuredTimes, "measured-times", File, "A file of measured times cannot be used or written. Networks compile without it.";

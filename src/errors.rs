@@ -14,6 +14,7 @@ pub use crate::codegen::error::CodegenError;
 pub use crate::error::{Error, RunError};
 pub use crate::error_code::{ErrorCode, Fault};
 pub use crate::export::{ExportError, RefusedValue};
+pub use crate::gradient::GradientError;
 pub use crate::host::executable::{Refusal, Setting};
 pub use crate::host::features::{Feature, Lack};
 pub use crate::import::{ImportError, ImportErrorKind, RefusedNode, UnboundDim};

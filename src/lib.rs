@@ -63,6 +63,7 @@ pub mod error;
 mod error_code;
 pub mod errors;
 pub mod export;
+pub mod gradient;
 #[doc(hidden)]
 pub mod host;
 #[doc(hidden)]

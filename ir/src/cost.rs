@@ -14,6 +14,8 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
     let per_output = match &n.op {
         Op::Conv(conv) => weights(1) + conv.projected_operand().map_or(0, |i| weights(i + 1)),
         Op::QuantizedConv(_) => weights(1),
+        // As many as the convolution has.
+        Op::ConvSource(_) | Op::ConvWeights(_) => return conv_gradient_macs(graph, node),
         Op::Gemm(g) => graph
             .operand(node, 0)
             .map_or(0, |a| graph.node(a).ty.shape[usize::from(!g.transpose_a)]),
@@ -47,10 +49,23 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
         | Op::Dequantize(_)
         | Op::OnBytes(_)
         | Op::Lookup { .. }
+        | Op::MaxPoolSource(_)
+        | Op::CrossEntropy
         | Op::Identity
         | Op::Reorder(_) => 0,
     };
     (n.ty.elements() * per_output) as u64
+}
+
+fn conv_gradient_macs(graph: &Graph, node: NodeId) -> u64 {
+    let n = graph.node(node);
+    let shape = |operand: usize| graph.operand(node, operand).map(|o| &graph.node(o).ty.shape);
+    let weights = match &n.op {
+        Op::ConvSource(_) => shape(1),
+        _ => Some(&n.ty.shape),
+    };
+    let outputs: usize = shape(0).map_or(0, |dy| dy.iter().product());
+    (outputs * weights.map_or(0, |w| w[1..].iter().product())) as u64
 }
 
 /// Bytes of a node's operands and result by the operator's definition.

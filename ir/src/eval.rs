@@ -18,6 +18,7 @@ mod conv;
 mod elements;
 mod elementwise;
 mod error;
+mod gradient;
 mod interpolate;
 mod matrix;
 mod pool;
@@ -202,6 +203,8 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
     match op {
         Op::Input | Op::Constant(_) => fail(format!("{} is not computed", op.name())),
         Op::Conv(op) => conv::conv(op, operands, ty),
+        Op::ConvSource(op) => gradient::conv_source(op, [x, operands[1]], shape),
+        Op::ConvWeights(op) => gradient::conv_weights(op, [x, operands[1]], shape),
         Op::QuantizedConv(op) => quantized::conv(op, operands, ty),
         Op::Quantize(op) => quantized::quantize(op, x),
         Op::Measure => Ok(quantized::measure(x)),
@@ -221,6 +224,7 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
         Op::Binary(op) => elementwise::binary(*op, x, operands[1], shape),
         Op::Where => elementwise::choose(x, operands[1], operands[2], shape),
         Op::MaxPool(op) => pool::max(op, x, shape),
+        Op::MaxPoolSource(op) => gradient::max_pool(op, [x, operands[1]]),
         Op::AveragePool { pool: op, count_include_pad } => {
             pool::average(op, *count_include_pad, x, shape)
         }
@@ -231,6 +235,7 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
         Op::Gemm(op) => matrix::gemm(op, operands, ty),
         Op::MatMul => matrix::matmul(x, operands[1], ty),
         Op::Softmax { axis } => reduce::softmax(*axis, x),
+        Op::CrossEntropy => gradient::cross_entropy([x, operands[1]]),
         Op::Convert { to } => {
             Ok(collected(x.data.iter().map(|&element| to.convert(element, x.dtype)))?)
         }

@@ -6,6 +6,7 @@
 mod activation;
 mod elements;
 mod error;
+mod gradient;
 mod limits;
 mod quantized;
 mod window;
@@ -88,7 +89,14 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         Op::OnBytes(on_bytes) => return check_count(&on_bytes.op, count),
         Op::Gemm(gemm) => 2 + usize::from(gemm.bias),
         Op::BatchNorm { .. } => 5,
-        Op::Binary(_) | Op::MatMul | Op::Lookup { .. } | Op::QuantizeMeasured => 2,
+        Op::Binary(_)
+        | Op::MatMul
+        | Op::Lookup { .. }
+        | Op::QuantizeMeasured
+        | Op::ConvSource(_)
+        | Op::ConvWeights(_)
+        | Op::MaxPoolSource(_)
+        | Op::CrossEntropy => 2,
         Op::Where => 3,
         Op::Unary(_)
         | Op::MaxPool(_)
@@ -120,6 +128,8 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
     match op {
         Op::Input | Op::Constant(_) => fail("inputs and constants have no operands".into()),
         Op::Conv(conv) => infer_conv(conv, shapes),
+        Op::ConvSource(op) => gradient::conv_source(op, shapes[0], shapes[1]),
+        Op::ConvWeights(op) => gradient::conv_weights(op, shapes[0], shapes[1]),
         Op::QuantizedConv(conv) => quantized::infer(conv, shapes),
         Op::Quantize(op) => quantized::quantize(op, shapes[0]),
         Op::Measure => Ok(quantized::ENCODING.to_vec()),
@@ -138,6 +148,10 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::Binary(_) => broadcast(shapes[0], shapes[1]),
         Op::Where => broadcast(shapes[0], &broadcast(shapes[1], shapes[2])?),
         Op::MaxPool(pool) | Op::AveragePool { pool, .. } => infer_pool(pool, shapes[0]),
+        Op::MaxPoolSource(pool) => {
+            gradient::check(shapes[0], &infer_pool(pool, shapes[1])?)?;
+            Ok(shapes[1].to_vec())
+        }
         Op::GlobalAveragePool => {
             let [n, c, _, _] = image("X", shapes[0])?;
             Ok(vec![n, c, 1, 1])
@@ -152,6 +166,7 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
             check_axis(*axis, shapes[0])?;
             Ok(shapes[0].to_vec())
         }
+        Op::CrossEntropy => gradient::cross_entropy(shapes[0], shapes[1]),
         Op::Reshape { shape } => infer_reshape(shape, shapes[0]),
         Op::Pad { before, after, mode } => infer_pad(before, after, mode, shapes[0]),
         Op::Slice(axes) => infer_slice(axes, shapes[0]),

@@ -108,6 +108,22 @@ impl Conv {
     }
 }
 
+/// Attributes of the gradients of a convolution: those of the convolution, and the extents of what
+/// the gradient is for, which its operands do not determine.
+///
+/// With `y = conv(src, weights)` and the gradient `dy` of a number with respect to `y`, they give
+/// that number's gradients with respect to `src` and `weights` (Goodfellow et al., "Deep Learning",
+/// 2016, section 9.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConvGradient {
+    /// The window of the convolution.
+    pub window: Window,
+    /// Its groups.
+    pub groups: usize,
+    /// Height and width of its source.
+    pub image: [usize; 2],
+}
+
 /// Attributes of [`Op::Gemm`].
 ///
 /// Operands: `a`, `b`, `[c]`. With `A = a` or its transpose (`[M, K]`) and `B` likewise (`[K, N]`),
@@ -365,6 +381,17 @@ pub enum Op {
     /// Two-dimensional convolution. Operands:
     /// `src, weights, [bias], [residual] | [projected, projection]`.
     Conv(Conv),
+    /// The gradient of a convolution with respect to its source, `[N, C, H, W]`: element
+    /// `[n, c, h, w]` is the sum of `dy[n, k, p, q] * weights[k, c, r, s]` over all filters of the
+    /// channel's group and all taps whose output `[p, q]` sees the element. Operands:
+    /// `dy [N, K, P, Q], weights [K, C/groups, R, S]`.
+    ConvSource(ConvGradient),
+    /// The gradient of a convolution with respect to its weights, `[K, C/groups, R, S]`: element
+    /// `[k, c, r, s]` is the sum of `dy[n, k, p, q] * src[n, c', h, w]` over all images and outputs,
+    /// where `[h, w]` is the element that tap `[r, s]` of the output sees, and `c'` the channel `c`
+    /// of the filter's group. Taps on padding add nothing. Operands:
+    /// `dy [N, K, P, Q], src [N, C, H, W]`.
+    ConvWeights(ConvGradient),
     /// Two-dimensional convolution of quantized values. Operands:
     /// `src, weights, bias, factor, [encoding], [residual]`.
     QuantizedConv(QuantizedConv),
@@ -403,6 +430,10 @@ pub enum Op {
     Where,
     /// Maximum over windows; padding never wins, NaN always does. Operands: `x [N, C, H, W]`.
     MaxPool(Pool),
+    /// The gradient of [`Op::MaxPool`] with respect to its operand: each element of `dy` is added to
+    /// the first of the largest elements of its window, in row-major order (PyTorch); to the last
+    /// NaN, if there is one. Operands: `dy [N, C, P, Q], x [N, C, H, W]`.
+    MaxPoolSource(Pool),
     /// Mean over windows. Operands: `x [N, C, H, W]`.
     AveragePool {
         /// The windows.
@@ -438,6 +469,9 @@ pub enum Op {
         /// The axis summed over.
         axis: usize,
     },
+    /// The cross-entropy of a target distribution and the softmax of scores, `[N]`:
+    /// `sum_k target[k] * (log(sum_j exp(x[j])) - x[k])`. Operands: `x [N, K], target [N, K]`.
+    CrossEntropy,
     /// The same elements in row-major order under another shape. Operands: `x`.
     Reshape {
         /// The result's shape, without -1 or 0 placeholders.
@@ -506,6 +540,8 @@ impl Op {
             Op::Input => "input",
             Op::Constant(_) => "constant",
             Op::Conv(_) => "conv",
+            Op::ConvSource(_) => "conv_source",
+            Op::ConvWeights(_) => "conv_weights",
             Op::QuantizedConv(_) => "quantized_conv",
             Op::Quantize(_) => "quantize",
             Op::Measure => "measure",
@@ -518,6 +554,7 @@ impl Op {
             Op::Binary(binary) => binary.name(),
             Op::Where => "where",
             Op::MaxPool(_) => "max_pool",
+            Op::MaxPoolSource(_) => "max_pool_source",
             Op::AveragePool { .. } => "average_pool",
             Op::GlobalAveragePool => "global_average_pool",
             Op::ReduceMean { .. } => "reduce_mean",
@@ -527,6 +564,7 @@ impl Op {
             Op::Gemm(_) => "gemm",
             Op::MatMul => "matmul",
             Op::Softmax { .. } => "softmax",
+            Op::CrossEntropy => "cross_entropy",
             Op::Reshape { .. } => "reshape",
             Op::Pad { .. } => "pad",
             Op::Slice(_) => "slice",

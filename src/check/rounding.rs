@@ -139,6 +139,10 @@ fn distance(a: &Value, b: &Value) -> f64 {
 fn rounds(op: &Op) -> bool {
     match op {
         Op::Conv(_)
+        | Op::ConvSource(_)
+        | Op::ConvWeights(_)
+        | Op::MaxPoolSource(_)
+        | Op::CrossEntropy
         | Op::BatchNorm { .. }
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool
@@ -199,7 +203,9 @@ fn terms(op: &Op, operands: &[&Value]) -> Result<Option<Value>, EvalError> {
             beta: gemm.beta.abs(),
             ..*gemm
         }),
-        Op::BatchNorm { .. }
+        Op::ConvSource(_)
+        | Op::ConvWeights(_)
+        | Op::BatchNorm { .. }
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }

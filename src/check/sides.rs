@@ -53,6 +53,10 @@ impl<'a> Jump<'a> {
             | Op::Input
             | Op::Constant(_)
             | Op::Conv(_)
+            | Op::ConvSource(_)
+            | Op::ConvWeights(_)
+            | Op::MaxPoolSource(_)
+            | Op::CrossEntropy
             | Op::QuantizedConv(_)
             | Op::BatchNorm { .. }
             | Op::Unary(_)

@@ -183,6 +183,10 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         Op::Softmax { .. }
         | Op::Reshape { .. }
         | Op::BatchNorm { .. }
+        | Op::ConvSource(_)
+        | Op::ConvWeights(_)
+        | Op::MaxPoolSource(_)
+        | Op::CrossEntropy
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
         | Op::TopK(_)

@@ -58,6 +58,10 @@ impl Access {
             // elements.
             Op::Input
             | Op::Constant(_)
+            | Op::ConvSource(_)
+            | Op::ConvWeights(_)
+            | Op::MaxPoolSource(_)
+            | Op::CrossEntropy
             | Op::BatchNorm { .. }
             | Op::Where
             | Op::MaxPool(_)

@@ -19,9 +19,10 @@ pub fn class(graph: &Graph, node: NodeId) -> String {
 fn kind(op: &Op) -> &'static str {
     match op {
         Op::OnBytes(on_bytes) => kind(&on_bytes.op),
-        Op::Conv(_) | Op::QuantizedConv(_) => "conv",
+        Op::Conv(_) | Op::ConvSource(_) | Op::ConvWeights(_) | Op::QuantizedConv(_) => "conv",
         Op::Gemm(_) | Op::MatMul => "fc",
         Op::MaxPool(_)
+        | Op::MaxPoolSource(_)
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
@@ -38,7 +39,7 @@ fn kind(op: &Op) -> &'static str {
         | Op::QuantizeMeasured
         | Op::Dequantize(_)
         | Op::Lookup { .. } => "eltwise",
-        Op::Softmax { .. } => "softmax",
+        Op::Softmax { .. } | Op::CrossEntropy => "softmax",
         Op::Reshape { .. }
         | Op::Pad { .. }
         | Op::Slice(_)

@@ -44,8 +44,13 @@ pub fn occurs(kind: OpKind) -> Occurs {
         // The order of nearly equal floats, and of NaN, has separate tests. Kernels convert nothing
         // yet.
         OpKind::ReduceMax | OpKind::TopK | OpKind::Convert => Occurs::Integers,
+        // Gradients are made of them.
+        OpKind::ConvSource
+        | OpKind::ConvWeights
+        | OpKind::MaxPoolSource
+        | OpKind::CrossEntropy
         // Passes create them.
-        OpKind::QuantizedConv
+        | OpKind::QuantizedConv
         | OpKind::Quantize
         | OpKind::Measure
         | OpKind::QuantizeMeasured

@@ -104,9 +104,11 @@ fn kind(op: &Op) -> Kind {
     match op {
         Op::Conv(conv) => of_kernel(conv.window.kernel),
         Op::QuantizedConv(conv) => of_kernel(conv.window.kernel),
+        Op::ConvSource(gradient) | Op::ConvWeights(gradient) => of_kernel(gradient.window.kernel),
         Op::OnBytes(on_bytes) => kind(&on_bytes.op),
         Op::Gemm(_) | Op::MatMul => Kind::Product,
         Op::MaxPool(_)
+        | Op::MaxPoolSource(_)
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
@@ -119,6 +121,7 @@ fn kind(op: &Op) -> Kind {
         | Op::Where
         | Op::BatchNorm { .. }
         | Op::Softmax { .. }
+        | Op::CrossEntropy
         | Op::Convert { .. }
         | Op::Quantize(_)
         | Op::QuantizeMeasured

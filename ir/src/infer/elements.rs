@@ -87,6 +87,9 @@ fn rule(op: &Op) -> Option<Rule> {
             let projected = conv.projected_operand().into_iter().flat_map(|i| [i, i + 1]);
             Rule::Products([0, 1].into_iter().chain(projected).collect())
         }
+        Op::ConvSource(_) | Op::ConvWeights(_) | Op::MaxPoolSource(_) | Op::CrossEntropy => {
+            Rule::Alike(Types::Floats)
+        }
         Op::QuantizedConv(conv) => Rule::Each(quantized(conv), conv.ending.dtype()),
         Op::Quantize(op) => Rule::Gives(Types::Single, op.result.to),
         Op::Measure => Rule::Gives(Types::Single, DType::F32),
@@ -277,6 +280,10 @@ fn check_numbers(op: &Op, dtype: DType) -> Result<(), TypeError> {
         }
         Op::Input
         | Op::Constant(_)
+        | Op::ConvSource(_)
+        | Op::ConvWeights(_)
+        | Op::MaxPoolSource(_)
+        | Op::CrossEntropy
         | Op::QuantizedConv(_)
         | Op::Quantize(_)
         | Op::Measure

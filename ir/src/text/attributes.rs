@@ -9,9 +9,9 @@ use super::{
 use crate::dtype::DType;
 use crate::kind::OpKind;
 use crate::op::{
-    Activation, Binary, Conv, Dequantize, Encoding, Ending, Gemm, Interpolate, OnBytes, Op,
-    PadMode, Pads, Pool, Quantize, QuantizedConv, QuantizedResidual, Requantize, Residual,
-    SliceAxis, TopK, TopPart, Unary, Window,
+    Activation, Binary, Conv, ConvGradient, Dequantize, Encoding, Ending, Gemm, Interpolate,
+    OnBytes, Op, PadMode, Pads, Pool, Quantize, QuantizedConv, QuantizedResidual, Requantize,
+    Residual, SliceAxis, TopK, TopPart, Unary, Window,
 };
 use crate::ty::Layout;
 
@@ -112,6 +112,8 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
     Ok(match OpKind::by_name(name).ok_or_else(unknown)? {
         OpKind::Input | OpKind::Constant => return Err(unknown()),
         OpKind::Conv => Op::Conv(conv(operands, from)?),
+        OpKind::ConvSource => Op::ConvSource(conv_gradient(from)?),
+        OpKind::ConvWeights => Op::ConvWeights(conv_gradient(from)?),
         OpKind::QuantizedConv => Op::QuantizedConv(quantized_conv(from)?),
         OpKind::Quantize => Op::Quantize(Quantize {
             scale: required("scale", from.number("scale")?)?,
@@ -133,6 +135,7 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
         }
         OpKind::Where => Op::Where,
         OpKind::MaxPool => Op::MaxPool(pool(from)?),
+        OpKind::MaxPoolSource => Op::MaxPoolSource(pool(from)?),
         OpKind::AveragePool => Op::AveragePool {
             pool: pool(from)?,
             count_include_pad: from.flag("count_include_pad")?,
@@ -150,6 +153,7 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
         OpKind::Gemm => Op::Gemm(gemm(operands, from)?),
         OpKind::MatMul => Op::MatMul,
         OpKind::Softmax => Op::Softmax { axis: axis(from)? },
+        OpKind::CrossEntropy => Op::CrossEntropy,
         OpKind::Reshape => Op::Reshape { shape: required("shape", from.numbers("shape")?)? },
         OpKind::Pad => pad(from)?,
         OpKind::Slice => Op::Slice(slice(from)?),
@@ -224,6 +228,14 @@ fn optional_window(prefix: &str, from: &mut Attributes) -> Result<Option<Window>
         dilations: from.array(&key("dilations"))?.unwrap_or([1; 2]),
         pads: Pads { top, left, bottom, right },
     }))
+}
+
+fn conv_gradient(from: &mut Attributes) -> Result<ConvGradient, String> {
+    Ok(ConvGradient {
+        window: window(from)?,
+        groups: from.number("groups")?.unwrap_or(1),
+        image: required("image", from.array("image")?)?,
+    })
 }
 
 fn pool(from: &mut Attributes) -> Result<Pool, String> {

@@ -12,8 +12,8 @@ use super::{
 use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::op::{
-    Activation, Conv, Dequantize, Encoding, Ending, Gemm, Interpolate, OnBytes, Op, PadMode, Pads,
-    Pool, QuantizedConv, Requantize, Residual, SliceAxis, TopK, Unary, Window,
+    Activation, Conv, ConvGradient, Dequantize, Encoding, Ending, Gemm, Interpolate, OnBytes, Op,
+    PadMode, Pads, Pool, QuantizedConv, Requantize, Residual, SliceAxis, TopK, Unary, Window,
 };
 
 /// The text of a graph: its nodes, each after its operands and numbered from 0, then its outputs.
@@ -82,6 +82,7 @@ pub fn attributes(op: &Op) -> String {
 fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
     match op {
         Op::Conv(op) => conv(op, put),
+        Op::ConvSource(op) | Op::ConvWeights(op) => conv_gradient(op, put),
         Op::QuantizedConv(op) => quantized_conv(op, put),
         Op::Quantize(op) => {
             put(format!("scale={}", float(op.scale)));
@@ -106,7 +107,7 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
             }
         }
         Op::Unary(Unary::Clip { lo, hi }) => put(format!("lo={} hi={}", float(*lo), float(*hi))),
-        Op::MaxPool(op) => pool(op, put),
+        Op::MaxPool(op) | Op::MaxPoolSource(op) => pool(op, put),
         Op::AveragePool { pool: op, count_include_pad } => {
             pool(op, put);
             flag("count_include_pad", *count_include_pad, put);
@@ -144,6 +145,7 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
         | Op::Where
         | Op::GlobalAveragePool
         | Op::MatMul
+        | Op::CrossEntropy
         | Op::Identity => {}
     }
 }
@@ -167,6 +169,14 @@ fn window(prefix: &str, window: &Window, put: &mut dyn FnMut(String)) {
     if *pads != Pads::default() {
         put(format!("{prefix}pads={:?}", [pads.top, pads.left, pads.bottom, pads.right]));
     }
+}
+
+fn conv_gradient(op: &ConvGradient, put: &mut dyn FnMut(String)) {
+    window("", &op.window, put);
+    if op.groups != 1 {
+        put(format!("groups={}", op.groups));
+    }
+    put(format!("image={:?}", op.image));
 }
 
 fn pool(pool: &Pool, put: &mut dyn FnMut(String)) {

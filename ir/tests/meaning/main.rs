@@ -5,6 +5,7 @@ mod close;
 mod conv;
 mod elements;
 mod eval;
+mod gradient;
 mod infer;
 mod measured;
 mod operators;

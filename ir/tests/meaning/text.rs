@@ -290,3 +290,24 @@ const WORDS: &[&str] = &[
     "1e999",
     "shape=[]",
 ];
+
+/// What gradients are made of.
+const GRADIENTS: &str = r#"%0 = input : f32[2, 6, 3, 5] "dy"
+%1 = input : f32[6, 2, 3, 2] "weights"
+%2 = input : f32[3, 4]
+%3 = conv_source(%0, %1) kernel=[3, 2] strides=[2, 1] pads=[1, 1, 1, 0] groups=2 image=[6, 5] : f32[2, 4, 6, 5]
+%4 = conv_weights(%0, %3) kernel=[3, 2] strides=[2, 1] pads=[1, 1, 1, 0] groups=2 image=[6, 5] : f32[6, 2, 3, 2]
+%5 = max_pool(%3) kernel=[2, 2] strides=[2, 2] ceil_mode : f32[2, 4, 3, 3]
+%6 = max_pool_source(%5, %3) kernel=[2, 2] strides=[2, 2] ceil_mode : f32[2, 4, 6, 5]
+%7 = cross_entropy(%2, %2) : f32[3]
+output "weights" = %4
+output "source" = %6
+output "loss" = %7
+"#;
+
+#[test]
+fn gradients_print_as_they_are_read() {
+    let graph = parse(GRADIENTS).expect("parses");
+    assert_eq!(print(&graph), GRADIENTS);
+    assert_eq!(verify(&graph), Ok(()));
+}

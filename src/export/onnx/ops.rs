@@ -77,6 +77,9 @@ pub(super) fn operator(
     Ok(match op {
         Op::Input | Op::Constant(_) => return Err("it is not computed".into()),
         Op::Conv(op) => conv(op)?,
+        Op::ConvSource(_) | Op::ConvWeights(_) | Op::MaxPoolSource(_) | Op::CrossEntropy => {
+            return Err("ONNX files have no gradients".into());
+        }
         Op::QuantizedConv(_) | Op::OnBytes(_) | Op::Lookup { .. } => return Err(fused()),
         Op::BatchNorm { epsilon } => {
             with("BatchNormalization", vec![float("epsilon", *epsilon as f32)])

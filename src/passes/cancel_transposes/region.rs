@@ -362,6 +362,10 @@ fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
         Op::Input
         | Op::Constant(_)
         | Op::Conv(_)
+        | Op::ConvSource(_)
+        | Op::ConvWeights(_)
+        | Op::MaxPoolSource(_)
+        | Op::CrossEntropy
         | Op::QuantizedConv(_)
         | Op::Measure
         | Op::QuantizeMeasured

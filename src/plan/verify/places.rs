@@ -96,6 +96,10 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
         Op::QuantizedConv(conv) => is_residual(&reads, conv.residual_operand(), operand),
         Op::Input
         | Op::Constant(_)
+        | Op::ConvSource(_)
+        | Op::ConvWeights(_)
+        | Op::MaxPoolSource(_)
+        | Op::CrossEntropy
         | Op::BatchNorm { .. }
         | Op::Where
         | Op::MaxPool(_)
@@ -205,6 +209,10 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
         Op::Input
         | Op::Constant(_)
         | Op::Conv(_)
+        | Op::ConvSource(_)
+        | Op::ConvWeights(_)
+        | Op::MaxPoolSource(_)
+        | Op::CrossEntropy
         | Op::QuantizedConv(_)
         | Op::BatchNorm { .. }
         | Op::Unary(_)

@@ -239,6 +239,11 @@ typedef struct resnetc_facts {
      * Whether its weights are random: those of a built-in network or a spec without weights.
      */
     bool has_random_weights;
+    /**
+     * How option `cache` was used: "found", "stored", or why the network was not stored; NULL
+     * without the option.
+     */
+    const char *cache;
 } resnetc_facts;
 
 /**
@@ -398,7 +403,8 @@ void resnetc_options_free(struct resnetc_options *options);
  * - `batch`: images in one run; by default as many as the model declares, or 1.
  * - `cache`: a folder of compiled networks. A network that is in it is not compiled again, and its
  *   weights are mapped, so that all processes have them in memory once. The folder is created if it
- *   is missing; it must belong to this user, and others must not be able to write to it.
+ *   is missing; it must belong to this user, and others must not be able to write to it. `cache` of
+ *   `resnetc_model_facts` says whether it was used, or why not: that is no error.
  * - `engine`: `compiled`, the default; `interpreted`, in f64 and slowly; or `auto`, which
  *   interprets only where the system allows no executable memory.
  * - `isa`: the instruction set (`resnetc_isa_name`); by default `auto`, the widest one.
@@ -406,8 +412,8 @@ void resnetc_options_free(struct resnetc_options *options);
  * - `numerics`: `fast`, the default; `exact`, only algorithms that round no more than direct
  *   convolution; or `half`, as `fast` with weights of 16 bits.
  * - `only-pass`: an optional pass to run and no other; set it for each.
- * - `outputs`: the outputs to compute, in this order, with commas between their names; by default
- *   all.
+ * - `outputs`: the outputs to compute, in this order, with commas between their names; any value or
+ *   module of the network can be named (`layer4`); by default all outputs.
  * - `perf-map`: `on` names the compiled code for `perf`; by default `off`.
  * - `reuse`: which values may share memory: `in-place`, the default, `freed` or `never`.
  * - `seed`: the seed of the random weights of a network without weights; by default 0.

@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use resnetc::one_line::name_line;
-use resnetc::{ErrorCode, Model, Port, RunError};
+use resnetc::{CacheUse, ErrorCode, Model, Port, RunError};
 
 use crate::call::{self, required};
 use crate::error::{ErrorHandle, Outcome, c_string};
@@ -28,13 +28,13 @@ struct Shared {
     inputs: Ports,
     outputs: Ports,
     facts: ModelFacts,
-    /// What `facts.isa` points to.
-    _isa: CString,
+    /// What `facts.isa` and `facts.cache` point to.
+    _texts: [Option<CString>; 2],
     pool: Pool,
 }
 
-// SAFETY: the only members that are not `Send` and `Sync` by themselves are the pointer in `facts`,
-// which leads to memory that `Shared` owns and that nothing writes to.
+// SAFETY: the only members that are not `Send` and `Sync` by themselves are the pointers in `facts`,
+// which lead to memory that `Shared` owns and that nothing writes to.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
@@ -60,12 +60,21 @@ pub struct ModelFacts {
     pub isa: *const c_char,
     /// Whether its weights are random: those of a built-in network or a spec without weights.
     pub has_random_weights: bool,
+    /// How option `cache` was used: "found", "stored", or why the network was not stored; NULL
+    /// without the option.
+    pub cache: *const c_char,
 }
 
 impl ModelHandle {
     pub(crate) fn new(model: Model) -> Self {
         let report = model.report();
-        let isa = c_string(report.isa.name());
+        let isa = report.interpreted.is_none().then(|| c_string(report.isa.name()));
+        let cache = report.cache.as_ref().map(|used| match used {
+            CacheUse::Found => c_string("found"),
+            CacheUse::Stored { .. } => c_string("stored"),
+            CacheUse::NotStored { reason } => c_string(&format!("not stored: {reason}")),
+        });
+        let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |t| t.as_ptr());
         let facts = ModelFacts {
             threads: model.threads(),
             arena_bytes: report.arena_bytes,
@@ -73,8 +82,9 @@ impl ModelHandle {
             weight_bytes: report.weight_bytes,
             code_bytes: report.code_bytes,
             compile_seconds: report.total().as_secs_f64(),
-            isa: report.interpreted.as_ref().map_or(isa.as_ptr(), |_| ptr::null()),
+            isa: pointer(&isa),
             has_random_weights: model.random_weights().is_some(),
+            cache: pointer(&cache),
         };
         let (inputs, outputs) = (Ports::new(model.inputs()), Ports::new(model.outputs()));
         ModelHandle(Arc::new(Shared {
@@ -82,7 +92,7 @@ impl ModelHandle {
             inputs,
             outputs,
             facts,
-            _isa: isa,
+            _texts: [isa, cache],
             pool: Pool::default(),
         }))
     }

@@ -56,7 +56,8 @@ pub extern "C" fn resnetc_options_free(options: Option<Box<OptionsHandle>>) {
 /// - `batch`: images in one run; by default as many as the model declares, or 1.
 /// - `cache`: a folder of compiled networks. A network that is in it is not compiled again, and its
 ///   weights are mapped, so that all processes have them in memory once. The folder is created if it
-///   is missing; it must belong to this user, and others must not be able to write to it.
+///   is missing; it must belong to this user, and others must not be able to write to it. `cache` of
+///   `resnetc_model_facts` says whether it was used, or why not: that is no error.
 /// - `engine`: `compiled`, the default; `interpreted`, in f64 and slowly; or `auto`, which
 ///   interprets only where the system allows no executable memory.
 /// - `isa`: the instruction set (`resnetc_isa_name`); by default `auto`, the widest one.
@@ -64,8 +65,8 @@ pub extern "C" fn resnetc_options_free(options: Option<Box<OptionsHandle>>) {
 /// - `numerics`: `fast`, the default; `exact`, only algorithms that round no more than direct
 ///   convolution; or `half`, as `fast` with weights of 16 bits.
 /// - `only-pass`: an optional pass to run and no other; set it for each.
-/// - `outputs`: the outputs to compute, in this order, with commas between their names; by default
-///   all.
+/// - `outputs`: the outputs to compute, in this order, with commas between their names; any value or
+///   module of the network can be named (`layer4`); by default all outputs.
 /// - `perf-map`: `on` names the compiled code for `perf`; by default `off`.
 /// - `reuse`: which values may share memory: `in-place`, the default, `freed` or `never`.
 /// - `seed`: the seed of the random weights of a network without weights; by default 0.
@@ -99,7 +100,12 @@ pub unsafe extern "C" fn resnetc_options_set(
             }
             Setter::Path(set) => {
                 // SAFETY: the caller passes strings.
-                set(options, unsafe { text::path(value, "value") }?);
+                let path = unsafe { text::path(value, "value") }?;
+                // The empty path would be the folder that the program happens to run in.
+                if path.as_os_str().is_empty() {
+                    return Err(refused(key, "", &Wrong::Value));
+                }
+                set(options, path);
                 Ok(())
             }
         }

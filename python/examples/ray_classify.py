@@ -72,7 +72,7 @@ class Refused(Exception):
 def listed(folder: Path) -> list[str]:
     """The pictures in a folder and its folders, in order."""
     if not folder.is_dir():
-        raise Refused(f"{folder}: there is no such folder, nor a .parquet file")
+        raise Refused(f"{folder}: it is neither a folder nor a .parquet file")
 
     def failed(error: OSError) -> None:
         raise Refused(f"{error.filename}: {error.strerror}")
@@ -86,6 +86,42 @@ def listed(folder: Path) -> list[str]:
     if not paths:
         raise Refused(f"{folder}: there is no picture in it")
     return sorted(paths)
+
+
+def check_output(args: argparse.Namespace) -> None:
+    """Refuses an output that cannot be written, before the work."""
+    folder = args.output.resolve().parent
+    if not folder.is_dir():
+        raise Refused(f"{args.output}: there is no folder {folder}")
+    if args.output.is_dir():
+        raise Refused(f"{args.output}: it is a folder")
+    if args.output.exists() and not args.replace:
+        raise Refused(f"{args.output}: it exists; --replace replaces it")
+
+
+def check_table(args: argparse.Namespace) -> None:
+    """Refuses a .parquet file without the two columns, before the work."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not args.pictures.exists():
+        raise Refused(f"{args.pictures}: there is no such file")
+    try:
+        names = pq.read_schema(args.pictures).names if args.pictures.is_file() else None
+    except pa.ArrowException as error:
+        raise Refused(f"{args.pictures}: {error}") from None
+    for name in ("path", args.column):
+        if names is not None and name not in names:
+            raise Refused(f"{args.pictures}: it has no column `{name}`, but {', '.join(names)}")
+
+
+def check_cluster(args: argparse.Namespace) -> None:
+    """Refuses workers that no machine of the cluster has the CPUs for: Ray would wait for one."""
+    import ray
+
+    most = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
+    if args.threads > most:
+        raise Refused(f"--threads {args.threads}: no machine has more than {most:.0f} CPUs")
 
 
 def options(args: argparse.Namespace) -> dict[str, Any]:
@@ -121,8 +157,10 @@ class Classifier:
         self.mean, self.std, self.short = PRESETS[preset]
         self.labels = labels
 
-    def prepare(self, data: bytes) -> np.ndarray:
+    def prepare(self, data: bytes | None) -> np.ndarray:
         """A picture as the network takes it: `(byte / 255 - mean) / std`, channels first."""
+        if data is None:
+            raise ValueError("it has no bytes")
         height, width = self.model.inputs[0].shape[2:]
         with Image.open(io.BytesIO(data)) as opened:
             picture = as_bytes(ImageOps.exif_transpose(opened), grey=len(self.mean) == 1)
@@ -136,17 +174,17 @@ class Classifier:
             left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
         picture = scaled(picture, size, (left, top, left + width, top + height))
         pixels = np.asarray(picture, np.float32).reshape(height, width, -1) / 255
-        values = (pixels - np.float32(self.mean)) / np.float32(self.std)
+        values = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return values.transpose(2, 0, 1)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         paths, count = batch["path"], len(batch["path"])
-        given = batch.get("bytes", [None] * count)
+        given = batch.get("bytes")
         images = np.zeros(self.model.inputs[0].shape, np.float32)
         errors: list[str | None] = [None] * count
-        for i, (path, data) in enumerate(zip(paths, given)):
+        for i, path in enumerate(paths):
             try:
-                images[i] = self.prepare(Path(path).read_bytes() if data is None else data)
+                images[i] = self.prepare(Path(path).read_bytes() if given is None else given[i])
             except Exception as error:  # Pillow raises exceptions of many kinds.
                 # Without the address of the memory that Pillow read.
                 errors[i] = f"{type(error).__name__}: {str(error).split(' <_io.')[0]}"
@@ -176,18 +214,23 @@ def as_bytes(picture: Image.Image, grey: bool) -> Image.Image:
     return picture.convert("L" if grey else "RGB")
 
 
+# A scaled picture with more rows is scaled in the window alone, where bytes can differ by one.
+MOST_ROWS = 1 << 16
+
+
 def scaled(
     picture: Image.Image, size: tuple[int, int], window: tuple[int, int, int, int]
 ) -> Image.Image:
     """A window of a picture that is scaled to a size: along rows first, then along columns, so that
-    the bytes do not depend on the version of Pillow. Nothing outside the window is computed."""
+    the bytes do not depend on the version of Pillow, and are those of `resnetc classify`."""
     left, top, right, bottom = window
-    x, y = picture.width / size[0], picture.height / size[1]
-    columns = (left * x, 0, min(right * x, picture.width), picture.height)
-    rows = (0, top * y, right - left, min(bottom * y, picture.height))
     how = Image.Resampling.BILINEAR
-    narrow = picture.resize((right - left, picture.height), how, columns)
-    return narrow.resize((right - left, bottom - top), how, rows)
+    wide = picture.resize((size[0], picture.height), how).crop((left, 0, right, picture.height))
+    if size[1] <= MOST_ROWS:
+        return wide.resize((wide.width, size[1]), how).crop((0, top, wide.width, bottom))
+    step = picture.height / size[1]
+    rows = (0, top * step, wide.width, bottom * step)
+    return wide.resize((wide.width, bottom - top), how, rows)
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
@@ -206,8 +249,12 @@ def results(args: argparse.Namespace, labels: list[str] | None) -> Iterator[Any]
     context.execution_options.preserve_order = True
     if args.pictures.suffix == ".parquet":
         columns = ["path", args.column]
-        pictures = ray.data.read_parquet(str(args.pictures), columns=columns)
-        pictures = pictures.rename_columns({args.column: "bytes"} if args.column != "bytes" else {})
+        # Workers may hold every CPU of the cluster, and wait for what is read.
+        pictures = ray.data.read_parquet(
+            str(args.pictures), columns=columns, ray_remote_args={"num_cpus": 0}
+        )
+        if args.column != "bytes":
+            pictures = pictures.rename_columns({args.column: "bytes"})
     else:
         paths = listed(args.pictures)
         blocks = min(len(paths), max(args.workers * 4, len(paths) // 256))
@@ -218,20 +265,21 @@ def results(args: argparse.Namespace, labels: list[str] | None) -> Iterator[Any]
         Classifier,
         fn_constructor_args=(args.model, options(args), args.preset, labels),
         batch_size=args.batch,
-        concurrency=args.workers,
+        compute=ray.data.ActorPoolStrategy(size=args.workers),
         num_cpus=args.threads,
     )
     yield from rows.iter_batches(batch_size=1024, batch_format="pyarrow")
 
 
-def write(args: argparse.Namespace, labels: list[str] | None) -> int:
-    """Writes the output as a whole, or not at all; returns how many rows it has."""
+def write(args: argparse.Namespace, labels: list[str] | None) -> tuple[int, int]:
+    """Writes the output as a whole, or not at all; returns how many rows it has, and how many of
+    them are errors."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     text = pa.string()
     fields = [("path", text), ("label", text), ("probability", pa.float64()), ("error", text)]
-    schema, count = pa.schema(fields), 0
+    schema, count, errors = pa.schema(fields), 0, 0
     folder = args.output.resolve().parent
     with tempfile.TemporaryDirectory(prefix=".ray_classify-", dir=folder) as temporary:
         part = Path(temporary) / "part.parquet"
@@ -239,18 +287,18 @@ def write(args: argparse.Namespace, labels: list[str] | None) -> int:
             for table in results(args, labels):
                 writer.write_table(table.select(schema.names).cast(schema))
                 count += len(table)
+                errors += len(table) - table["error"].null_count
         os.replace(part, args.output)
-    return count
+    return count, errors
 
 
 def main() -> int:
     args = arguments()
     try:
-        if args.output.exists() and not args.replace:
-            raise Refused(f"{args.output}: it exists; --replace replaces it")
-        if args.pictures.suffix == ".parquet" and not args.pictures.exists():
-            raise Refused(f"{args.pictures}: there is no such file")
-        if args.pictures.suffix != ".parquet":
+        check_output(args)
+        if args.pictures.suffix == ".parquet":
+            check_table(args)
+        else:
             listed(args.pictures)
         # Workers run elsewhere, so paths must not depend on the folder that this runs in.
         for name in ("pictures", "cache"):
@@ -262,13 +310,16 @@ def main() -> int:
         import ray
 
         ray.init(address=args.address, log_to_driver=False)
+        check_cluster(args)
         start = time.monotonic()
-        count = write(args, labels)
+        count, errors = write(args, labels)
     except (Refused, resnetc.Error, OSError, UnicodeDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     seconds = time.monotonic() - start
     print(f"{args.output}: {count} pictures in {seconds:.1f} s, {count / seconds:.0f} a second")
+    if errors:
+        print(f"{errors} of them cannot be read: see the column `error`")
     return 0
 
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyTuple};
+use pyo3::types::{PyDict, PyInt, PyMapping, PyTuple};
 use pyo3::{IntoPyObjectExt, intern};
 use resnetc::one_line::{name_line, path_line};
 use resnetc::profile::Profile;
@@ -193,7 +194,7 @@ impl Model {
         self.outputs.iter().map(Port::from).collect()
     }
 
-    /// Sizes and facts, a dict: `threads` of a run, `isa` (the instruction set), `interpreted`,
+    /// Sizes and facts, a dict: `threads` of a run, `isa` (the instruction set, None if it is interpreted), `interpreted`,
     /// `random_weights`, `compile_seconds` without reading the file, `phases` (the seconds of each
     /// part of it), and bytes: `arena_bytes` and `thread_bytes` (for each thread) of each run that
     /// is in progress at once, `weight_bytes` and `code_bytes` of the model, `shared_bytes` of the
@@ -211,7 +212,7 @@ impl Model {
         };
         let facts = json!({
             "threads": self.model.threads(),
-            "isa": report.isa.name(),
+            "isa": report.interpreted.is_none().then(|| report.isa.name()),
             "interpreted": report.interpreted.is_some(),
             "random_weights": self.model.random_weights().is_some(),
             "cache": cache,
@@ -228,12 +229,21 @@ impl Model {
 
     /// The same network for `images` images in a run. Weights that are packed alike are in memory
     /// once. The file is read again, and must not have changed.
-    fn with_batch(&self, py: Python<'_>, images: usize) -> PyResult<Model> {
-        self.resized(py, Size::Batch(images))
+    fn with_batch(&self, py: Python<'_>, images: &Bound<'_, PyAny>) -> PyResult<Model> {
+        let count: Option<usize> = images.extract().ok().filter(|&count| count > 0);
+        let Some(count) = count else {
+            let message = format!("images is {images}: it must be a whole number, 1 or more");
+            return Err(match images.is_instance_of::<PyInt>() {
+                true => PyValueError::new_err(message),
+                false => PyTypeError::new_err(message),
+            });
+        };
+        self.resized(py, Size::Batch(count))
     }
 
     /// The same network for an input of another shape, batch included; with several inputs, a dict
-    /// from their names to shapes.
+    /// from their names to shapes. A file may fix the sizes of its inputs: it must be exported with
+    /// symbolic ones. The sizes of a spec's images are in the spec.
     fn with_input(&self, py: Python<'_>, shape: &Bound<'_, PyAny>) -> PyResult<Model> {
         let shapes = match (shape.cast::<PyDict>(), &self.inputs[..]) {
             (Ok(dict), _) => {
@@ -316,13 +326,18 @@ impl Model {
             slots.iter().map(slot).collect::<Vec<_>>().join(", ")
         };
         let source = self.origin[0].bind(py);
-        let source = match source.is_instance_of::<pyo3::types::PyBytes>() {
-            true => "bytes".to_owned(),
-            false => name_line(&source.to_string()),
+        let source = match &*self.source {
+            Source::Named(_) => name_line(&source.to_string()),
+            Source::Bytes(..) => "bytes".to_owned(),
+            Source::Spec(_) => "spec".to_owned(),
         };
         let (inputs, outputs) = (slots(&self.inputs), slots(&self.outputs));
-        let (isa, threads) = (self.model.report().isa, self.model.threads());
-        format!("<resnetc.Model {source} ({inputs}) -> ({outputs}), {isa}, threads={threads}>")
+        let report = self.model.report();
+        let engine = match report.interpreted {
+            Some(_) => "interpreted".to_owned(),
+            None => format!("{}, threads={}", report.isa, self.model.threads()),
+        };
+        format!("<resnetc.Model {source} ({inputs}) -> ({outputs}), {engine}>")
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {

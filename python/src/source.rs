@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 use resnetc::spec::Spec;
 use resnetc::{Compiler, Model, Network};
 
@@ -19,6 +19,8 @@ pub(crate) enum Source {
     Named(PathBuf),
     /// An ONNX file in memory, and the folder for data that it keeps in other files.
     Bytes(PyBackedBytes, Option<PathBuf>),
+    /// A spec in memory, as JSON.
+    Spec(String),
 }
 
 /// A size of a model's inputs.
@@ -31,7 +33,7 @@ pub(crate) enum Size {
 }
 
 impl Source {
-    /// Bytes, a path or a name.
+    /// Bytes, a path, a name or a dict.
     ///
     /// # Errors
     /// `TypeError` if it is something else, or a folder is given with a path.
@@ -39,29 +41,33 @@ impl Source {
         if value.is_instance_of::<PyBytes>() {
             return Ok(Source::Bytes(value.extract()?, folder.as_deref().map(lasting)));
         }
+        if folder.is_some() {
+            return Err(PyTypeError::new_err("`folder=` is for a model in bytes"));
+        }
+        if value.is_instance_of::<PyDict>() {
+            let json = value.py().import("json")?.call_method1("dumps", (value,))?;
+            return Ok(Source::Spec(json.extract()?));
+        }
         let Ok(path) = value.extract::<PathBuf>() else {
             let given = value.get_type().name()?;
-            let message = format!("a model is a path, a name or bytes, not {given}");
+            let message = format!("a model is a path, a name, bytes or a dict, not {given}");
             return Err(PyTypeError::new_err(message));
         };
-        match folder {
-            None => Ok(Source::Named(lasting(&path))),
-            Some(_) => Err(PyTypeError::new_err("`folder=` is for a model in bytes")),
-        }
+        Ok(Source::Named(lasting(&path)))
     }
 
-    /// A name that a model can be loaded by again, for pickling; `None` for bytes.
+    /// A name that a model can be loaded by again, for pickling; `None` for what is in memory.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Source::Named(path) => Some(path),
-            Source::Bytes(..) => None,
+            Source::Bytes(..) | Source::Spec(_) => None,
         }
     }
 
     /// The folder for data that is in other files.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
-            Source::Named(_) => None,
+            Source::Named(_) | Source::Spec(_) => None,
             Source::Bytes(_, folder) => folder.as_deref(),
         }
     }
@@ -71,6 +77,7 @@ impl Source {
         match self {
             Source::Named(path) => path.clone(),
             Source::Bytes(..) => PathBuf::from("bytes"),
+            Source::Spec(_) => PathBuf::from("spec"),
         }
     }
 
@@ -80,6 +87,10 @@ impl Source {
         match self {
             Source::Named(path) => Ok(compiler.load(path)?),
             Source::Bytes(bytes, folder) => Ok(compiler.onnx_bytes(bytes, folder.as_deref())?),
+            Source::Spec(json) => {
+                let spec = Spec::from_json(json).map_err(resnetc::Error::from)?;
+                Ok(compiler.spec(&spec)?)
+            }
         }
     }
 
@@ -87,7 +98,7 @@ impl Source {
     pub(crate) fn compile(&self, given: Given) -> Result<Model, Failure> {
         match self {
             Source::Named(path) => Ok(Compiler::new(given.options()?).compile(path)?),
-            Source::Bytes(..) => Ok(self.load(given)?.compile()?),
+            Source::Bytes(..) | Source::Spec(_) => Ok(self.load(given)?.compile()?),
         }
     }
 
@@ -104,7 +115,7 @@ impl Source {
                 let shapes = shapes.iter().map(|(name, shape)| (&**name, &**shape));
                 Ok(model.with_shapes(&shapes.collect::<Vec<_>>())?)
             }
-            (Source::Bytes(..), _) => self.compile(given.sharing(model)),
+            (Source::Bytes(..) | Source::Spec(_), _) => self.compile(given.sharing(model)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -94,7 +95,7 @@ def test_what_cannot_work_is_refused_first(pictures: Path, tmp_path: Path) -> No
         return line
 
     output = tmp_path / "out.parquet"
-    assert "no such folder" in refused(command(tmp_path / "none", output))
+    assert "neither a folder" in refused(command(tmp_path / "none", output))
     assert "no picture in it" in refused(command(tmp_path, output))
     labels = tmp_path / "labels.txt"
     labels.write_text("one\ntwo\n")
@@ -102,6 +103,54 @@ def test_what_cannot_work_is_refused_first(pictures: Path, tmp_path: Path) -> No
     wrong = command(pictures, output)
     wrong[wrong.index("fashion-mnist")] = "torchvision"
     assert "3 channels" in refused(wrong)
+    assert "no folder" in refused(command(pictures, tmp_path / "none" / "out.parquet"))
+    threads = str((os.cpu_count() or 1) + 1)
+    assert "CPUs" in refused(command(pictures, output, "--threads", threads))
     output.write_text("something")
     assert "--replace" in refused(command(pictures, output))
     assert output.read_text() == "something"
+
+
+def test_answers_are_those_of_the_command_line(tmp_path: Path) -> None:
+    """Also of pictures of extreme shapes and of 16 bits, from files and from a table."""
+    import pyarrow as pa
+
+    random = np.random.default_rng(11)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shapes = [(1, 1), (30, 20), (250, 231), (3, 3000), (3000, 3)]
+    for i, shape in enumerate(shapes):
+        grey = random.integers(0, 256, shape, dtype=np.uint8)
+        Image.fromarray(grey).save(folder / f"grey{i}.png")
+        Image.fromarray(grey.astype(np.uint16) * 257).save(folder / f"deep{i}.png")
+        colours = random.integers(0, 256, (*shape, 3), dtype=np.uint8)
+        Image.fromarray(colours).save(folder / f"colours{i}.png")
+    paths = sorted(folder.iterdir())
+    run = subprocess.run(
+        [sys.executable, "-m", "resnetc", "classify", str(BUNDLED), *map(str, paths),
+         "--preset", "fashion-mnist", "--json"], check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    expected = [picture["top"][0] for picture in json.loads(run.stdout)["pictures"]]
+
+    data = [path.read_bytes() for path in paths]
+    table = tmp_path / "pictures.parquet"
+    names = [str(path) for path in paths]
+    pq.write_table(pa.table({"path": [*names, "none"], "bytes": [*data, None]}), table)
+    for source in (folder, table):
+        output = tmp_path / f"{source.name}.out.parquet"
+        subprocess.run(command(source, output), check=True, capture_output=True)
+        found = rows(output)
+        assert found["path"][: len(paths)] == names
+        for label, share, best in zip(found["label"], found["probability"], expected):
+            assert label == str(best["class"])
+            assert abs(share - best["probability"]) < 1e-6
+    assert found["error"][-1] is not None and found["label"][-1] is None
+    assert refused_column(table, tmp_path)
+
+
+def refused_column(table: Path, tmp_path: Path) -> bool:
+    run = subprocess.run(
+        command(table, tmp_path / "none.parquet", "--column", "pixels"),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    return run.returncode == 1 and "it has no column `pixels`" in run.stderr

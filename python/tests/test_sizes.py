@@ -75,3 +75,41 @@ def test_a_report_is_one_page(tmp_path: Path, tiny_spec: Path) -> None:
     with pytest.raises(resnetc.Error) as error:
         resnetc.compile(tiny_spec).report(tmp_path / "none" / "page.html", runs=1)
     assert error.value.code == "io"
+
+
+def test_sizes_that_are_none_are_refused() -> None:
+    model = resnetc.compile(BUNDLED)
+    for images in (0, -1):
+        with pytest.raises(ValueError, match="a whole number, 1 or more"):
+            model.with_batch(images)
+    with pytest.raises(TypeError, match="a whole number, 1 or more"):
+        model.with_batch(1.5)  # type: ignore[arg-type]
+
+
+def test_a_folder_without_a_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="`cache_dir=''`"):
+        resnetc.compile(BUNDLED, cache_dir="")
+
+
+def test_a_spec_in_memory_is_that_of_a_file(tiny_spec: Path) -> None:
+    spec = {
+        "block": "basic", "layers": [1], "channels": [4], "classes": 3,
+        "input": {"channels": 3, "height": 8, "width": 8},
+    }  # fmt: skip
+    model, of_file = resnetc.compile(spec), resnetc.compile(tiny_spec)
+    x = values(model.inputs[0])
+    assert np.array_equal(model(x), of_file(x))
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again(x), model(x))
+    assert model.with_batch(2)(np.concatenate([x, x])).shape == (2, 3)
+    assert repr(model).startswith("<resnetc.Model spec (")
+    with pytest.raises(resnetc.Error, match="blocks"):
+        resnetc.compile({**spec, "blocks": 1})
+    with pytest.raises(TypeError, match="folder"):
+        resnetc.compile(spec, folder=".")
+
+
+def test_an_interpreted_model_has_no_instruction_set(tiny_spec: Path) -> None:
+    model = resnetc.compile(tiny_spec, engine="interpreted")
+    assert model.facts["isa"] is None and model.facts["interpreted"]
+    assert "interpreted" in repr(model)

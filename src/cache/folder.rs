@@ -34,6 +34,9 @@ impl Folder {
 
     /// The folder, which is created if it is missing.
     pub(super) fn create(path: &Path) -> Result<Self, String> {
+        if path.as_os_str().is_empty() {
+            return Err("the folder has no name".to_owned());
+        }
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

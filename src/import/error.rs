@@ -217,7 +217,7 @@ pub enum ImportErrorKind {
         known: Vec<String>,
     },
     /// An output was requested, and nothing in the model has its name.
-    #[error("there is no output \"{}\"{}; {}", self::name(.name), suggestion(.name, .known.iter().chain(.values)), all_names(.known))]
+    #[error("there is no output \"{}\"{}; {}", self::name(.name), suggestion(.name, .known.iter().chain(.values)), all_outputs(.known))]
     UnknownOutput {
         /// The name requested.
         name: String,
@@ -491,6 +491,12 @@ fn known_dims(known: &[String]) -> String {
 fn all_names(names: &[String]) -> String {
     let verb = if names.len() == 1 { "there is only" } else { "there are" };
     format!("{verb} {}", list_names(names))
+}
+
+/// Which outputs there are, and that other values can be named.
+fn all_outputs(names: &[String]) -> String {
+    let are = if names.len() == 1 { "the output is" } else { "the outputs are" };
+    format!("{are} {}, and any other value of the network can be named, too", list_names(names))
 }
 
 fn list_names(names: &[String]) -> String {

@@ -91,8 +91,8 @@ pub(super) fn header(interface: &Interface, target: ExportTarget) -> String {
          #define {upper}_ARENA_BYTES_FOR(threads) \\\n    \
          ({arena_bytes}u + (threads) * {thread_bytes}ull)\n\
          #define {upper}_ARENA_BYTES {upper}_ARENA_BYTES_FOR(1)\n\n\
-         /* What the functions return: an error if a pointer is NULL, or if the arena or the weights are\n   \
-         not aligned; nothing is written then. */\n\
+         /* What the functions return: an error if a pointer is NULL or there are no workers, or if the\n   \
+         arena or the weights are not aligned; nothing is written then. */\n\
          enum {{ {upper}_OK = {DONE}, {upper}_NULL = {MISSING}, {upper}_UNALIGNED = {UNALIGNED} }};\n\n\
          /* Computes the outputs on the caller's thread. Allocates nothing, calls nothing, keeps nothing. */\n\
          int {name}_run({});\n\n",

@@ -58,7 +58,7 @@ fn what_no_value_is_called_is_refused_with_what_is_similar() {
         assert_eq!(error.code(), ErrorCode::UnknownOutput);
         let text = error.to_string();
         assert!(text.contains("did you mean \"layer2.1.conv2\"?"), "{text}");
-        assert!(text.contains("there is only \"output\""), "{text}");
+        assert!(text.contains("the output is \"output\""), "{text}");
         for none in ["", "layer", "conv1.weight", "input", "layer9"] {
             let error = network(&[none]).expect_err(none);
             assert_eq!(error.code(), ErrorCode::UnknownOutput, "{none}");

@@ -50,10 +50,20 @@ impl Installed {
         command.args(["--cflags", "--libs", "resnetc"]);
         if let Ok(output) = command.env("PKG_CONFIG_PATH", library.join("pkgconfig")).output() {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let said: Vec<&str> = text.split_whitespace().collect();
+            let said: Vec<String> = text.split_whitespace().map(whole).collect();
+            let own = own.clone().map(|flag| whole(&flag));
             assert_eq!(said, own, "{}", String::from_utf8_lossy(&output.stderr));
         }
         own.to_vec()
+    }
+}
+
+/// A flag whose path has no detours: those of pkg-config begin at its file.
+fn whole(flag: &str) -> String {
+    let (name, path) = flag.split_at(2);
+    match std::fs::canonicalize(path) {
+        Ok(path) => format!("{name}{}", path.display()),
+        Err(_) => flag.to_owned(),
     }
 }
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from resnetc import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     StrPath = Union[str, os.PathLike[str]]
 
 
-def source(model: StrPath | bytes | bytearray | memoryview) -> str | bytes:
-    """A model as the native part takes it: bytes, or a path or name as text."""
+def source(
+    model: StrPath | bytes | bytearray | memoryview | Mapping[str, Any],
+) -> str | bytes | dict[str, Any]:
+    """A model as the native part takes it: bytes, a path or name as text, or a spec as a dict."""
     if isinstance(model, bytes):
         return model
     if isinstance(model, (bytearray, memoryview)):
         return bytes(model)
+    if isinstance(model, Mapping):
+        return copy.deepcopy(dict(model))
     return os.fsdecode(model)
 
 
@@ -29,12 +34,15 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     chosen = copy.deepcopy({name: value for name, value in options.items() if value is not None})
     for name in ("weights", "tuned", "cache_dir"):
         if name in chosen:
-            chosen[name] = os.path.abspath(os.fsdecode(chosen[name]))
+            path = os.fsdecode(chosen[name])
+            if not path:
+                raise ValueError(f"`{name}=''`: it must be a path")
+            chosen[name] = os.path.abspath(path)
     return chosen
 
 
 def compile(
-    model: StrPath | bytes | bytearray | memoryview,
+    model: StrPath | bytes | bytearray | memoryview | Mapping[str, Any],
     *,
     threads: int | None = None,
     batch: int | None = None,
@@ -57,8 +65,8 @@ def compile(
     """Loads a network and compiles it for this CPU.
 
     `model` is the path of an ONNX file (`.onnx`) or of a spec (`.toml`, `.json`), the name of a
-    built-in network ("resnet50"; its weights are random unless `weights` names a file), or an ONNX
-    file in memory.
+    built-in network ("resnet50"; its weights are random unless `weights` names a file), an ONNX
+    file in memory, or a spec as a dict, as `json.load` reads it.
 
     - `threads`: threads of a run; by default as many as the process may use.
     - `batch`: images in one run; by default as many as the model declares, or 1.

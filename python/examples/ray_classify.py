@@ -99,20 +99,36 @@ def check_output(args: argparse.Namespace) -> None:
         raise Refused(f"{args.output}: it exists; --replace replaces it")
 
 
-def check_table(args: argparse.Namespace) -> None:
-    """Refuses a .parquet file without the two columns, before the work."""
+def tables(path: Path) -> list[Path]:
+    """A .parquet file, or those of a folder of that name."""
+    return sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+
+
+def parts(path: Path) -> list[dict[str, Any]]:
+    """The row groups of tables."""
+    import pyarrow.parquet as pq
+
+    counts = [(str(file), pq.ParquetFile(file).num_row_groups) for file in tables(path)]
+    return [{"file": file, "group": group} for file, count in counts for group in range(count)]
+
+
+def check_tables(args: argparse.Namespace) -> None:
+    """Refuses tables without the two columns, or without rows, before the work."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not args.pictures.exists():
         raise Refused(f"{args.pictures}: there is no such file")
-    try:
-        names = pq.read_schema(args.pictures).names if args.pictures.is_file() else None
-    except pa.ArrowException as error:
-        raise Refused(f"{args.pictures}: {error}") from None
-    for name in ("path", args.column):
-        if names is not None and name not in names:
-            raise Refused(f"{args.pictures}: it has no column `{name}`, but {', '.join(names)}")
+    for file in tables(args.pictures):
+        try:
+            names = pq.read_schema(file).names
+        except pa.ArrowException as error:
+            raise Refused(f"{file}: {error}") from None
+        for name in ("path", args.column):
+            if name not in names:
+                raise Refused(f"{file}: it has no column `{name}`, but {', '.join(names)}")
+    if not parts(args.pictures):
+        raise Refused(f"{args.pictures}: there is no picture in it")
 
 
 def check_cluster(args: argparse.Namespace) -> None:
@@ -151,11 +167,16 @@ class Classifier:
     """A worker: its model, and how pictures are prepared for it."""
 
     def __init__(
-        self, model: str, options: dict[str, Any], preset: str, labels: list[str] | None
+        self,
+        model: str,
+        options: dict[str, Any],
+        preset: str,
+        labels: list[str] | None,
+        column: str,
     ) -> None:
         self.model = resnetc.compile(model, **options)
         self.mean, self.std, self.short = PRESETS[preset]
-        self.labels = labels
+        self.labels, self.column = labels, column
 
     def prepare(self, data: bytes | None) -> np.ndarray:
         """A picture as the network takes it: `(byte / 255 - mean) / std`, channels first."""
@@ -177,9 +198,22 @@ class Classifier:
         values = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return values.transpose(2, 0, 1)
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
-        paths, count = batch["path"], len(batch["path"])
-        given = batch.get("bytes")
+    def __call__(self, items: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+        """The rows of pictures, which are paths, or parts of tables that this worker reads."""
+        import pyarrow.parquet as pq
+
+        if "path" in items:
+            yield self.rows(list(items["path"]), None)
+            return
+        size, columns = self.model.inputs[0].shape[0], ["path", self.column]
+        for file, group in zip(items["file"], items["group"]):
+            table = pq.ParquetFile(file)
+            for part in table.iter_batches(size, row_groups=[int(group)], columns=columns):
+                yield self.rows(part["path"].to_pylist(), part[self.column].to_pylist())
+
+    def rows(self, paths: list[str], given: list[bytes | None] | None) -> dict[str, Any]:
+        """The rows of at most as many pictures as a run takes."""
+        count = len(paths)
         images = np.zeros(self.model.inputs[0].shape, np.float32)
         errors: list[str | None] = [None] * count
         for i, path in enumerate(paths):
@@ -193,7 +227,7 @@ class Classifier:
         names = [str(k) if self.labels is None else self.labels[k] for k in best]
         fine = [error is None for error in errors]
         return {
-            "path": list(paths),
+            "path": paths,
             "label": [name if ok else None for name, ok in zip(names, fine)],
             "probability": [
                 float(share[k]) if ok else None for share, k, ok in zip(shares, best, fine)
@@ -248,22 +282,15 @@ def results(args: argparse.Namespace, labels: list[str] | None) -> Iterator[Any]
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     if args.pictures.suffix == ".parquet":
-        columns = ["path", args.column]
-        # Workers may hold every CPU of the cluster, and wait for what is read.
-        pictures = ray.data.read_parquet(
-            str(args.pictures), columns=columns, ray_remote_args={"num_cpus": 0}
-        )
-        if args.column != "bytes":
-            pictures = pictures.rename_columns({args.column: "bytes"})
+        # Workers read them: tasks that read would wait for a CPU while workers have all of them.
+        items = parts(args.pictures)
     else:
-        paths = listed(args.pictures)
-        blocks = min(len(paths), max(args.workers * 4, len(paths) // 256))
-        pictures = ray.data.from_items(
-            [{"path": path} for path in paths], override_num_blocks=blocks
-        )
+        items = [{"path": path} for path in listed(args.pictures)]
+    blocks = min(len(items), max(args.workers * 4, len(items) // 256))
+    pictures = ray.data.from_items(items, override_num_blocks=max(blocks, 1))
     rows = pictures.map_batches(
         Classifier,
-        fn_constructor_args=(args.model, options(args), args.preset, labels),
+        fn_constructor_args=(args.model, options(args), args.preset, labels, args.column),
         batch_size=args.batch,
         compute=ray.data.ActorPoolStrategy(size=args.workers),
         num_cpus=args.threads,
@@ -297,7 +324,7 @@ def main() -> int:
     try:
         check_output(args)
         if args.pictures.suffix == ".parquet":
-            check_table(args)
+            check_tables(args)
         else:
             listed(args.pictures)
         # Workers run elsewhere, so paths must not depend on the folder that this runs in.

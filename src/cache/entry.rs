@@ -194,11 +194,14 @@ fn decode(folder: &Folder, key: &Key, bytes: &[u8]) -> Result<Artifact, String> 
     })
 }
 
-/// All networks of a folder, by the name of the file; an error says why a file is not one.
+/// A file and its network; an error says why it is not one.
+pub(super) type Known = (String, Result<About, String>);
+
+/// All networks of a folder.
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub(super) fn all(folder: &Folder) -> Result<Vec<(String, Result<About, String>)>, String> {
+pub(super) fn all(folder: &Folder) -> Result<Vec<Known>, String> {
     let about = |name: &str| {
         let bytes = folder.read(name, MOST_BYTES).map_err(|refused| match refused {
             Refused::Missing => "it is gone".to_owned(),

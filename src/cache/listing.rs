@@ -53,7 +53,7 @@ pub struct Cleared {
 /// If there is no such folder, it belongs to another user, or others may write to it.
 pub fn list(folder: &Path) -> Result<Vec<Listed>, String> {
     let folder = Folder::open(folder)?;
-    let listed = |(name, about): (String, Result<entry::About, String>)| {
+    let listed = |(name, about): entry::Known| {
         let file = folder.path(&name);
         let metadata = file.metadata().ok();
         Listed {

@@ -96,6 +96,10 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
         | Op::ReduceMax { .. }
         | Op::TopK(_)
         | Op::MatMul
+        | Op::ConvSource(_)
+        | Op::ConvWeights(_)
+        | Op::MaxPoolSource(_)
+        | Op::CrossEntropy
         | Op::Transpose { .. } => unless(
             result == Layout::Planar && (0..operands.len()).all(|i| layout(i) == Layout::Planar),
             "works on planar values",

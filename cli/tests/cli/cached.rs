@@ -27,7 +27,7 @@ fn a_network_is_compiled_once() {
     assert!(listed.iter().all(|entry| entry["is_current"] == true), "{listed:?}");
     assert_eq!(succeed(&["cache", "list", cache]).lines().count(), 2);
     let file = listed[0]["file"].as_str().unwrap();
-    fs::remove_file(&file).unwrap();
+    fs::remove_file(file).unwrap();
     fs::write(file, "damaged").unwrap();
     let table = succeed(&["cache", "list", cache]);
     assert!(table.contains("it is not a compiled network"), "{table}");

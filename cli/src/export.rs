@@ -33,7 +33,8 @@ pub(crate) struct Args {
     /// The folder for the files, which is created if it is missing
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
-    /// native; x86-64, x86-64-v3 (AVX2), x86-64-v4 (AVX-512) or aarch64: such a CPU with Linux
+    /// native; x86-64, x86-64-v3 (AVX2), x86-64-v4 (AVX-512) or aarch64: such a CPU with Linux;
+    /// x86-64-windows (tried in Wine only), x86-64-macos or aarch64-macos (never tried)
     #[arg(long, default_value = "native", value_parser = ExportTarget::from_str)]
     target: ExportTarget,
     /// How files, functions and macros are named, so that a program can have several networks

@@ -39,7 +39,13 @@ const KIB: usize = 1024;
 
 const LINUX_X86: &str = "x86_64-unknown-linux-gnu";
 
-const ROWS: [Row; 5] = [
+const MAC_ARM: &str = "aarch64-apple-darwin";
+
+const MAC_X86: &str = "x86_64-apple-darwin";
+
+const WINDOWS: &str = "x86_64-pc-windows-gnu";
+
+const ROWS: [Row; 8] = [
     Row { name: "native", doc: "this machine, without tile registers", fixed: None },
     Row {
         name: "x86-64",
@@ -83,6 +89,39 @@ const ROWS: [Row; 5] = [
             isa: Isa::Baseline,
             cache_bytes: 512 * KIB,
             compiler: "aarch64-linux-gnu-gcc",
+        }),
+    },
+    Row {
+        name: "aarch64-macos",
+        doc: "Apple's 64-bit Arm CPUs, macOS (never run)",
+        fixed: Some(Fixed {
+            triple: MAC_ARM,
+            level: None,
+            isa: Isa::Baseline,
+            cache_bytes: 4096 * KIB,
+            compiler: "cc -arch arm64",
+        }),
+    },
+    Row {
+        name: "x86-64-macos",
+        doc: "x86-64 with AVX2 and FMA, macOS (never run)",
+        fixed: Some(Fixed {
+            triple: MAC_X86,
+            level: Some("x86-64-v3"),
+            isa: Isa::Avx2,
+            cache_bytes: 256 * KIB,
+            compiler: "cc -arch x86_64",
+        }),
+    },
+    Row {
+        name: "x86-64-windows",
+        doc: "x86-64 with AVX2 and FMA, Windows (run in Wine only)",
+        fixed: Some(Fixed {
+            triple: WINDOWS,
+            level: Some("x86-64-v3"),
+            isa: Isa::Avx2,
+            cache_bytes: 512 * KIB,
+            compiler: "x86_64-w64-mingw32-gcc",
         }),
     },
 ];

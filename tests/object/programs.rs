@@ -26,6 +26,8 @@ const ARM: Tools = Tools {
     runner: &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
 };
 
+const WINDOWS: Tools = Tools { compiler: "x86_64-w64-mingw32-gcc", runner: &["wine"] };
+
 impl Tools {
     /// Whether they are all there; otherwise says what is not run.
     fn are_there(&self) -> bool {
@@ -268,6 +270,41 @@ fn arm_is_right_in_an_emulator() {
     for name in FIXTURES {
         check_level(name, target, &ARM);
     }
+}
+
+/// The program of the export alone: the other one asks the system for pages as Unix has them.
+#[test]
+fn windows_is_right_in_wine() {
+    if !WINDOWS.are_there() {
+        return;
+    }
+    let target: ExportTarget = "x86-64-windows".parse().expect("a target");
+    if !resnetc_testing::host::runs(target.isa()) {
+        return;
+    }
+    let network = load(FIXTURES[0], Options::default());
+    let interpreted = network.options().clone().engine(Engine::Interpreted);
+    let model = network.with_options(interpreted).compile().expect("it is interpreted");
+    let (folder, inputs) = (Folder::new(), values(&model));
+    let how = Export { target, ..Export::default() };
+    let exported = export(&network, &how).expect("it can be exported");
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.0.join(name), bytes).expect("ours");
+    write("net.o", &exported.object);
+    write("net.h", exported.header.as_bytes());
+    write("main.c", exported.main.as_bytes());
+    write("input.raw", &inputs[0]);
+    let words: Vec<&str> = exported.build.split(' ').collect();
+    succeed(Command::new(words[0]).args(&words[1..]).current_dir(&folder.0));
+    let run = ["net.exe", "input.raw", "output.raw"];
+    succeed(Command::new(WINDOWS.runner[0]).args(run).current_dir(&folder.0));
+    let found = fs::read(folder.0.join("output.raw")).expect("the program wrote it");
+    let expected = run_floats(&model, &inputs);
+    let error = error(&floats(&found), expected.into_iter().map(f64::from));
+    assert!(error <= 2.0 * TOLERANCE, "{error:e}");
+}
+
+fn run_floats(model: &Model, inputs: &[Vec<u8>]) -> Vec<f32> {
+    floats(&run(model, inputs)[0])
 }
 
 #[test]

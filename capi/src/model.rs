@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use resnetc::one_line::name_line;
-use resnetc::{CacheUse, ErrorCode, Model, Port, RunError};
+use resnetc::{ErrorCode, Model, Port, RunError};
 
 use crate::call::{self, required};
 use crate::error::{ErrorHandle, Outcome, c_string};
@@ -69,11 +69,7 @@ impl ModelHandle {
     pub(crate) fn new(model: Model) -> Self {
         let report = model.report();
         let isa = report.interpreted.is_none().then(|| c_string(report.isa.name()));
-        let cache = report.cache.as_ref().map(|used| match used {
-            CacheUse::Found => c_string("found"),
-            CacheUse::Stored { .. } => c_string("stored"),
-            CacheUse::NotStored { reason } => c_string(&format!("not stored: {reason}")),
-        });
+        let cache = report.cache.as_ref().map(|used| c_string(&used.to_string()));
         let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |t| t.as_ptr());
         let facts = ModelFacts {
             threads: model.threads(),

@@ -164,6 +164,10 @@ impl Common {
     /// Loads MODEL.
     pub(crate) fn load(&self, model: &Path, values: Values) -> Result<Network, Failure> {
         self.check(Some(model), values)?;
+        self.read(model)
+    }
+
+    fn read(&self, model: &Path) -> Result<Network, Failure> {
         Ok(Compiler::new(self.options(Some(model), None)).load(model)?)
     }
 
@@ -177,7 +181,7 @@ impl Common {
     /// Loads MODEL to compile it for another program, whose threads may be more than the CPUs here.
     pub(crate) fn load_to_export(&self, model: &Path) -> Result<Network, Failure> {
         self.check_options(Some(model), Values::Given)?;
-        let network = Compiler::new(self.options(Some(model), None)).load(model)?;
+        let network = self.read(model)?;
         note_random_weights(model, &network);
         Ok(network)
     }

@@ -12,7 +12,7 @@ use pyo3::{IntoPyObjectExt, intern};
 use resnetc::one_line::{name_line, path_line};
 use resnetc::profile::Profile;
 use resnetc::runtime::peak;
-use resnetc::{CacheUse, Context, Error, ErrorCode, whole_file};
+use resnetc::{Context, Error, ErrorCode, whole_file};
 use serde_json::json;
 
 use crate::array::{self, Given};
@@ -194,9 +194,9 @@ impl Model {
         self.outputs.iter().map(Port::from).collect()
     }
 
-    /// Sizes and facts, a dict: `threads` of a run, `isa` (the instruction set, None if it is interpreted), `interpreted`,
-    /// `random_weights`, `compile_seconds` without reading the file, `phases` (the seconds of each
-    /// part of it), and bytes: `arena_bytes` and `thread_bytes` (for each thread) of each run that
+    /// Sizes and facts, a dict: `threads` of a run, `isa` (the instruction set, None if it is
+    /// interpreted), `interpreted`, `random_weights`, `compile_seconds` without reading the file,
+    /// `phases` (the seconds of each part of it), and bytes: `arena_bytes` and `thread_bytes` (for each thread) of each run that
     /// is in progress at once, `weight_bytes` and `code_bytes` of the model, `shared_bytes` of the
     /// weights that other models have, too. `cache` is "found" or "stored" with `cache_dir=`, or why
     /// it was not stored.
@@ -204,18 +204,12 @@ impl Model {
     fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let report = self.model.report();
         let phases = report.phases.iter().map(|(name, time)| (*name, time.as_secs_f64()));
-        let cache = match &report.cache {
-            None => json!(null),
-            Some(CacheUse::Found) => json!("found"),
-            Some(CacheUse::Stored { .. }) => json!("stored"),
-            Some(CacheUse::NotStored { reason }) => json!(format!("not stored: {reason}")),
-        };
         let facts = json!({
             "threads": self.model.threads(),
             "isa": report.interpreted.is_none().then(|| report.isa.name()),
             "interpreted": report.interpreted.is_some(),
             "random_weights": self.model.random_weights().is_some(),
-            "cache": cache,
+            "cache": report.cache.as_ref().map(ToString::to_string),
             "shared_bytes": report.shared_bytes,
             "compile_seconds": report.total().as_secs_f64(),
             "phases": phases.collect::<BTreeMap<_, _>>(),

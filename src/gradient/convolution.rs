@@ -54,7 +54,7 @@ fn residual(scope: &mut Scope<'_>, dy: NodeId, how: Residual, position: usize) -
         return Ok(dy);
     }
     let window = Window { strides: how.strides, ..Window::square(1, 1, 0) };
-    let ones = scope.constant(&[shape[1], 1, 1, 1], vec![1.0; shape[1]]);
+    let ones = scope.ones(&[shape[1], 1, 1, 1]);
     let spread = ConvGradient { window, groups: shape[1], image: [shape[2], shape[3]] };
     scope.add(Op::ConvSource(spread), &[dy, ones])
 }

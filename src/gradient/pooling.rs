@@ -30,9 +30,8 @@ pub(super) fn average(scope: &mut Scope<'_>) -> Gradients {
     let counts = counts.collect();
     let counts = scope.constant(&[1, 1, result[2], result[3]], counts);
     let dy = scope.div(scope.dy, counts)?;
-    let ones: usize = pool.window.kernel.iter().product::<usize>() * shape[1];
     let [r, s] = pool.window.kernel;
-    let ones = scope.constant(&[shape[1], 1, r, s], vec![1.0; ones]);
+    let ones = scope.ones(&[shape[1], 1, r, s]);
     let window = padded(&pool.window, &axes, [&shape[2..], &result[2..]]);
     let how = ConvGradient { window, groups: shape[1], image: [shape[2], shape[3]] };
     Ok(vec![Some(scope.add(Op::ConvSource(how), &[dy, ones])?)])

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use resnetc_ir::op::Binary;
-use resnetc_ir::{DType, Graph, NodeId, Op, Tensor};
+use resnetc_ir::{DType, Graph, NodeId, Op};
 
 use super::error::GradientError;
 use super::rules::{Rule, rule};
-use super::scope::{Refusal, Scope};
+use super::scope::{Refusal, Scope, filled};
 
 /// The gradients of a number with respect to values of the graph, each of the value's shape, in the
 /// order of `at`: nodes that are added to the graph. A value that the number does not depend on has
@@ -65,12 +65,6 @@ fn between(graph: &Graph, order: &[NodeId], from: &[NodeId], to: NodeId) -> Hash
     }
     depends.retain(|node| needed.contains(node));
     depends
-}
-
-fn filled(shape: &[usize], value: f32) -> Tensor {
-    let data = vec![value; shape.iter().product()];
-    // It has as many elements as the shape says.
-    Tensor::new(shape.to_vec(), data).unwrap_or_else(|| Tensor::scalar(value))
 }
 
 /// The sum of the parts of a value's gradient, one from each use.

@@ -23,6 +23,13 @@ pub(super) type Gradients = Result<Vec<Option<NodeId>>, Refusal>;
 /// A node that a rule adds.
 pub(super) type Added = Result<NodeId, Refusal>;
 
+/// A tensor of equal elements.
+pub(super) fn filled(shape: &[usize], value: f32) -> Tensor {
+    let data = vec![value; shape.iter().product()];
+    // It has as many elements as the shape says.
+    Tensor::new(shape.to_vec(), data).unwrap_or_else(|| Tensor::scalar(value))
+}
+
 /// An operator, and the gradient of its result.
 pub(super) struct Scope<'a> {
     graph: &'a mut Graph,
@@ -116,6 +123,11 @@ impl<'a> Scope<'a> {
         self.graph.constant(self.name.clone(), tensor)
     }
 
+    /// A constant of ones.
+    pub(super) fn ones(&mut self, shape: &[usize]) -> NodeId {
+        self.graph.constant(self.name.clone(), filled(shape, 1.0))
+    }
+
     /// A value under another shape.
     pub(super) fn reshaped(&mut self, value: NodeId, shape: &[usize]) -> Added {
         if self.shape(value) == shape {
@@ -139,7 +151,7 @@ impl<'a> Scope<'a> {
         }
         let repeated = from.iter().zip(shape).map(|(&from, &to)| if from == to { 1 } else { to });
         let repeated: Vec<usize> = repeated.collect();
-        let ones = self.constant(&repeated, vec![1.0; repeated.iter().product()]);
+        let ones = self.ones(&repeated);
         self.mul(value, ones)
     }
 

@@ -1,5 +1,6 @@
 //! How a compilation went.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,16 @@ pub enum CacheUse {
         /// Why not.
         reason: String,
     },
+}
+
+impl fmt::Display for CacheUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CacheUse::Found => f.write_str("found"),
+            CacheUse::Stored { .. } => f.write_str("stored"),
+            CacheUse::NotStored { reason } => write!(f, "not stored: {reason}"),
+        }
+    }
 }
 
 /// Why a network is interpreted.

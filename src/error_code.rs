@@ -119,9 +119,10 @@ codes! {
     Panic, "panic", Bug, "A call ended unexpectedly. Of the C interface and the Python package only.";
     AlreadyQuantized, "already-quantized", File, "The network to be quantized is quantized already.";
     NothingToQuantize, "nothing-to-quantize", File, "The network has no layer that can be quantized, or all of them are to stay in f32.";
-    UnknownLayer, "unknown-layer", Call, "No layer of the network has the name of one that is to stay in f32.";
+    UnknownLayer, "unknown-layer", Call, "No layer of the network has the name of one that is to stay in f32, or as it is.";
     NoSamples, "no-samples", Call, "There are no calibration inputs to quantize a network with.";
     NoGradient, "no-gradient", Call, "An operator between the parameters and the loss has no gradient, or the loss is not a single number.";
+    BadRecipe, "recipe", Call, "A number of a recipe for training is out of range, or nothing is left to be trained.";
     NotFinite, "not-finite", File, "A weight, or a value for a calibration input, is NaN or infinite, so it has no range.";
     Percentile, "percentile", Call, "The percentile for the ranges of values is out of range.";
     MeasuredTimes, "measured-times", File, "A file of measured times cannot be used or written. Networks compile without it.";

@@ -24,4 +24,5 @@ pub use crate::passes::{Leftover, PassError};
 pub use crate::plan::verify::PlanError;
 pub use crate::quantize::QuantizeError;
 pub use crate::spec::{SpecError, SpecErrorKind, WrongShape, WrongType};
+pub use crate::training::TrainingError;
 pub use crate::tune::CacheError;

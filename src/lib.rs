@@ -92,6 +92,7 @@ pub mod report;
 #[doc(hidden)]
 pub mod runtime;
 pub mod spec;
+pub mod training;
 pub mod tune;
 #[doc(hidden)]
 pub mod whole_file;

@@ -30,6 +30,9 @@ pub fn macs(graph: &Graph, node: NodeId) -> u64 {
         | Op::Where
         | Op::MaxPool(_)
         | Op::AveragePool { .. }
+        | Op::Pointwise(_)
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }

@@ -18,6 +18,7 @@ mod conv;
 mod elements;
 mod elementwise;
 mod error;
+mod expression;
 mod gradient;
 mod interpolate;
 mod matrix;
@@ -223,6 +224,9 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
         Op::Unary(op) => elementwise::unary(*op, x),
         Op::Binary(op) => elementwise::binary(*op, x, operands[1], shape),
         Op::Where => elementwise::choose(x, operands[1], operands[2], shape),
+        Op::Pointwise(op) => expression::pointwise(op, operands, shape),
+        Op::ChannelSums(op) => expression::channel_sums(op, operands),
+        Op::Moments => expression::moments(x),
         Op::MaxPool(op) => pool::max(op, x, shape),
         Op::MaxPoolSource(op) => gradient::max_pool(op, [x, operands[1]]),
         Op::AveragePool { pool: op, count_include_pad } => {

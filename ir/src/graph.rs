@@ -55,6 +55,8 @@ pub struct Output {
     pub node: NodeId,
     /// The element type that the description declares.
     pub dtype: DType,
+    /// The input that has this value in the next run, if it is state.
+    pub next_of: Option<NodeId>,
 }
 
 /// Why a node cannot be added.
@@ -179,8 +181,22 @@ impl Graph {
 
     /// As [`Graph::output`], with an element type that the description declares.
     pub fn output_as(&mut self, name: impl Into<String>, node: NodeId, dtype: DType) {
-        self.output_positions.entry(node).or_default().push(self.outputs.len());
-        self.outputs.push(Output { name: name.into(), node, dtype });
+        self.push_output(Output { name: name.into(), node, dtype, next_of: None });
+    }
+
+    /// Makes an input state: it has this value, of the same type, in the next run. The value is a
+    /// result of the graph, under the name of the input.
+    ///
+    /// # Panics
+    /// If the input is not a living node of this graph.
+    pub fn carry(&mut self, input: NodeId, node: NodeId) {
+        let (name, dtype) = (self.node(input).name.clone(), self.input_dtype(input));
+        self.push_output(Output { name, node, dtype, next_of: Some(input) });
+    }
+
+    fn push_output(&mut self, output: Output) {
+        self.output_positions.entry(output.node).or_default().push(self.outputs.len());
+        self.outputs.push(output);
     }
 
     /// Keeps only the results at these positions, in this order.
@@ -191,9 +207,7 @@ impl Graph {
         let kept: Vec<Output> = kept.iter().map(|&i| self.outputs[i].clone()).collect();
         self.outputs.clear();
         self.output_positions.clear();
-        for Output { name, node, dtype } in kept {
-            self.output_as(name, node, dtype);
-        }
+        kept.into_iter().for_each(|output| self.push_output(output));
     }
 
     fn push(&mut self, name: String, op: Op, ty: TensorType, operands: &[NodeId]) -> NodeId {

@@ -6,6 +6,7 @@
 mod activation;
 mod elements;
 mod error;
+mod expression;
 mod gradient;
 mod limits;
 mod quantized;
@@ -98,10 +99,12 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy => 2,
         Op::Where => 3,
+        Op::Pointwise(expression) | Op::ChannelSums(expression) => expression.operand_count(),
         Op::Unary(_)
         | Op::MaxPool(_)
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool
+        | Op::Moments
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
         | Op::TopK(_)
@@ -147,6 +150,9 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
         Op::Unary(unary) => infer_unary(unary, shapes[0]),
         Op::Binary(_) => broadcast(shapes[0], shapes[1]),
         Op::Where => broadcast(shapes[0], &broadcast(shapes[1], shapes[2])?),
+        Op::Pointwise(op) => expression::pointwise(op, shapes),
+        Op::ChannelSums(op) => expression::channel_sums(op, shapes),
+        Op::Moments => expression::moments(shapes[0]),
         Op::MaxPool(pool) | Op::AveragePool { pool, .. } => infer_pool(pool, shapes[0]),
         Op::MaxPoolSource(pool) => {
             gradient::check(shapes[0], &infer_pool(pool, shapes[1])?)?;

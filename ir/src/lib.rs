@@ -6,6 +6,7 @@
 //! | [`op`] | [`Op`]: the closed set of operators and their attributes |
 //! | [`kind`] | [`OpKind`]: operators without their attributes |
 //! | [`ty`] | [`TensorType`]: elements, shape and layout |
+//! | [`expression`] | [`Expression`]: functions of elements, step by step |
 //! | [`dtype`] | [`DType`]: element types |
 //! | [`element`] | [`Element`]: elements as numbers and as bytes, and conversion between types |
 //! | [`memory`] | memory that is requested before it is filled |
@@ -29,6 +30,7 @@ pub mod dot;
 pub mod dtype;
 pub mod element;
 pub mod eval;
+pub mod expression;
 pub mod graph;
 pub mod infer;
 pub mod kind;
@@ -45,6 +47,7 @@ pub mod window;
 
 pub use dtype::DType;
 pub use element::Element;
+pub use expression::Expression;
 pub use graph::{Graph, GraphError, Node, NodeId};
 pub use kind::OpKind;
 pub use op::Op;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 pub use crate::activation::Activation;
 use crate::dtype::DType;
+use crate::expression::Expression;
 pub use crate::quantized::{
     Dequantize, Encoding, Ending, Quantize, QuantizedConv, QuantizedResidual, Requantize,
 };
@@ -428,6 +429,15 @@ pub enum Op {
     Binary(Binary),
     /// `x` where the condition is not 0, else `y`, with broadcasting. Operands: `condition, x, y`.
     Where,
+    /// A function of single elements, with broadcasting; the expression has one result. Operands:
+    /// those of the expression, f32.
+    Pointwise(Expression),
+    /// Sums over everything but the channels (axis 1), `[M, C]`: row `m` is result `m` of the
+    /// expression, of operands that broadcast to one shape, summed. Operands: those of the
+    /// expression, f32.
+    ChannelSums(Expression),
+    /// The mean and the biased variance of each channel (axis 1), `[2, C]`. Operands: `x [N, C, ..]`.
+    Moments,
     /// Maximum over windows; padding never wins, NaN always does. Operands: `x [N, C, H, W]`.
     MaxPool(Pool),
     /// The gradient of [`Op::MaxPool`] with respect to its operand: each element of `dy` is added to
@@ -553,6 +563,9 @@ impl Op {
             Op::Unary(unary) => unary.name(),
             Op::Binary(binary) => binary.name(),
             Op::Where => "where",
+            Op::Pointwise(_) => "pointwise",
+            Op::ChannelSums(_) => "channel_sums",
+            Op::Moments => "moments",
             Op::MaxPool(_) => "max_pool",
             Op::MaxPoolSource(_) => "max_pool_source",
             Op::AveragePool { .. } => "average_pool",

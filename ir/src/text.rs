@@ -23,7 +23,7 @@
 //!
 //! | operator | attributes |
 //! |---|---|
-//! | `input`, and a line `output` at its end | (`as=uint8`): the declared element type, if it differs from the actual one |
+//! | `input`, and a line `output` at its end | (`as=uint8`): the declared element type, if it differs from the actual one; before it in an output, (`next_of(%1)`): the input that has this value in the next run |
 //! | `conv` | `kernel`, (`strides=[1, 1]`), (`dilations=[1, 1]`), (`pads=[0, 0, 0, 0]`: top, left, bottom, right), (`groups=1`), flag `residual`: the last operand is a residual, with (`residual_strides=[1, 1]`), (`residual_channel=0`), or `projection_kernel`, (`projection_strides`) and so on: the last two operands are a value and the weights that it is projected with; a further operand is the bias; an activation |
 //! | `gemm` | (`alpha=1`), (`beta=1`), flags `transpose_a`, `transpose_b`; a third operand is `c`; an activation |
 //! | activations | flag `relu`, or `clip=[lo, hi]` |
@@ -32,6 +32,7 @@
 //! | `lookup` | (`zero=0`) |
 //! | `batch_norm` | (`epsilon=1e-5`) |
 //! | `clip` | `lo`, `hi` |
+//! | `pointwise`, `channel_sums` | `steps=[mul/x0/x1, add/s0/0.5]`, in which `x1` is an operand and `s0` the result of a step, (none); `results=[s1]` |
 //! | `max_pool` | the window as in `conv`, flag `ceil_mode` |
 //! | `average_pool` | as `max_pool`, flag `count_include_pad` |
 //! | `reduce_mean` | `axes`, flag `keep_dims` |
@@ -43,7 +44,7 @@
 //! | `transpose` | `perm` |
 //! | `convert` | `to=u8`, or another element type |
 //! | `reorder` | `to=nchw16c` or `to=planar` |
-//! | `relu`, `sigmoid`, `add`, `sub`, `mul`, `div`, `global_average_pool`, `matmul`, `measure`, `quantize_measured`, `identity` | none |
+//! | `relu`, `sigmoid`, `add`, `sub`, `mul`, `div`, `global_average_pool`, `moments`, `matmul`, `measure`, `quantize_measured`, `identity` | none |
 //!
 //! **Constants** have one of these forms; printing uses the first that is exact and short.
 //!
@@ -57,6 +58,7 @@
 
 mod attributes;
 mod constant;
+mod expression;
 mod parse;
 mod print;
 mod scan;
@@ -64,6 +66,9 @@ mod scan;
 /// How a residual is added.
 const RESIDUAL_STRIDES: &str = "residual_strides";
 const RESIDUAL_CHANNEL: &str = "residual_channel";
+
+/// What precedes the input that has the value of an output in the next run.
+const NEXT_OF: &str = "next_of";
 
 /// The key of the declared element type of an input or output.
 const DECLARED: &str = "as";

@@ -14,10 +14,12 @@
 //! 8. Every constant has data, and its type is that of its data.
 //! 9. The list of inputs and the input operators of the graph are the same, each once.
 //! 10. There is at least one output, and every output is a node of the graph.
+//! 11. State is an input, and its next value has its shape and element type; no input has two.
 //!
 //! A pass may rely on all of them and must preserve all of them. A graph that satisfies them can be
 //! evaluated and compiled without further checks.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::graph::{Graph, NodeId};
@@ -128,6 +130,29 @@ impl Check<'_> {
             if !self.graph.contains(output.node) {
                 let location = format!("output {:?}", output.name);
                 self.report(10, location, format!("{} is not a node of the graph", output.node));
+            }
+        }
+        self.state();
+    }
+
+    fn state(&mut self) {
+        let mut carried = HashSet::new();
+        for output in self.graph.outputs() {
+            let Some(input) = output.next_of else { continue };
+            let location = format!("output {:?}", output.name);
+            if !self.graph.inputs().contains(&input) {
+                self.report(11, location, format!("is the next value of {input}, no input"));
+                continue;
+            }
+            let is_alike = self.graph.contains(output.node) && {
+                let [from, to] = [input, output.node].map(|id| &self.graph.node(id).ty);
+                (&from.shape, from.dtype) == (&to.shape, to.dtype)
+            };
+            if !is_alike {
+                let message = format!("has another type than {input}, whose next value it is");
+                self.report(11, location, message);
+            } else if !carried.insert(input) {
+                self.report(11, location, format!("is a second next value of {input}"));
             }
         }
     }

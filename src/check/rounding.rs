@@ -143,6 +143,9 @@ fn rounds(op: &Op) -> bool {
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
+        | Op::Pointwise(_)
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::BatchNorm { .. }
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool

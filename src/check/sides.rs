@@ -57,6 +57,9 @@ impl<'a> Jump<'a> {
             | Op::ConvWeights(_)
             | Op::MaxPoolSource(_)
             | Op::CrossEntropy
+            | Op::Pointwise(_)
+            | Op::ChannelSums(_)
+            | Op::Moments
             | Op::QuantizedConv(_)
             | Op::BatchNorm { .. }
             | Op::Unary(_)

@@ -1,9 +1,9 @@
-//! Batch normalization.
+//! Batch normalization, and the statistics of a batch.
 
-use resnetc_ir::Op;
-use resnetc_ir::op::{Binary, Unary};
+use resnetc_ir::op::{Binary, SliceAxis, Unary};
+use resnetc_ir::{NodeId, Op};
 
-use super::scope::{Gradients, Scope};
+use super::scope::{Added, Gradients, Scope};
 
 /// `y = n * scale + shift` with `n = (x - mean) * r` and `r = 1 / sqrt(variance + epsilon)`:
 ///
@@ -44,4 +44,31 @@ pub(super) fn batch_norm(scope: &mut Scope<'_>) -> Gradients {
             scope.scaled(quotient, -0.5)
         })?,
     ])
+}
+
+/// `dx = (dmean + 2 * (x - mean) * dvariance) / n` for channels of `n` elements; what passes through
+/// the mean to the variance is 0, since the deviations from a mean add up to 0.
+pub(super) fn moments(scope: &mut Scope<'_>) -> Gradients {
+    let x = scope.operand(0);
+    let shape = scope.shape(x);
+    let count = shape.iter().product::<usize>() / shape[1];
+    let (y, dy, rank) = (scope.y, scope.dy, shape.len());
+    let [mean, dmean, dvariance] = [(y, 0), (dy, 0), (dy, 1)].map(|(v, r)| row(scope, v, r, rank));
+    let (mean, dmean, dvariance) = (mean?, dmean?, dvariance?);
+    // Divided, since the numbers are exact and their reciprocals are not: what the mean takes away
+    // must be what all elements give.
+    let (count, half) = (scope.scalar(count as f32), scope.scalar(count as f32 / 2.0));
+    let (of_mean, of_variance) = (scope.div(dmean, count)?, scope.div(dvariance, half)?);
+    let centred = scope.sub(x, mean)?;
+    let product = scope.mul(centred, of_variance)?;
+    Ok(vec![Some(scope.binary(Binary::Add, product, of_mean)?)])
+}
+
+/// A row of a value `[2, C]`, as a value that broadcasts to images.
+fn row(scope: &mut Scope<'_>, value: NodeId, row: usize, rank: usize) -> Added {
+    let channels = scope.shape(value)[1];
+    let rows = SliceAxis { start: row, step: 1, len: 1 };
+    let row = scope
+        .add(Op::Slice(vec![rows, SliceAxis { start: 0, step: 1, len: channels }]), &[value])?;
+    scope.per_channel(row, rank)
 }

@@ -1,7 +1,7 @@
 //! Reductions along axes.
 
 use resnetc_ir::op::Binary;
-use resnetc_ir::{NodeId, Op};
+use resnetc_ir::{Expression, NodeId, Op};
 
 use super::scope::{Added, Gradients, Refusal, Scope};
 
@@ -14,6 +14,18 @@ pub(super) fn global_average(scope: &mut Scope<'_>) -> Gradients {
 pub(super) fn mean(scope: &mut Scope<'_>) -> Gradients {
     let Op::ReduceMean { axes, .. } = scope.op() else { return Ok(Vec::new()) };
     shared_out(scope, &axes)
+}
+
+/// `dy` to each of the elements of a channel.
+pub(super) fn channel_sums(scope: &mut Scope<'_>) -> Gradients {
+    let Op::ChannelSums(sums) = scope.op() else { return Ok(Vec::new()) };
+    if sums != Expression::identity() {
+        let reason = "the gradient of a sum of functions is not supported; sum their results";
+        return Err(Refusal::Reason(reason.to_owned()));
+    }
+    let shape = scope.shape(scope.operand(0));
+    let dy = scope.per_channel(scope.dy, shape.len())?;
+    Ok(vec![Some(scope.expanded(dy, &shape)?)])
 }
 
 fn shared_out(scope: &mut Scope<'_>, axes: &[usize]) -> Gradients {

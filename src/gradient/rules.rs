@@ -17,6 +17,8 @@ pub(super) enum Rule {
 
 const QUANTIZED: &str = "integers have no gradient; train the network in f32";
 
+const FUSED: &str = "passes fuse operators once the gradients are in the graph";
+
 /// The rule of a kind of operator.
 pub(super) fn rule(kind: OpKind) -> Rule {
     match kind {
@@ -25,6 +27,9 @@ pub(super) fn rule(kind: OpKind) -> Rule {
         OpKind::ConvSource => Rule::Of(convolution::conv_source),
         OpKind::ConvWeights => Rule::Of(convolution::conv_weights),
         OpKind::BatchNorm => Rule::Of(normalization::batch_norm),
+        OpKind::Moments => Rule::Of(normalization::moments),
+        OpKind::ChannelSums => Rule::Of(reduction::channel_sums),
+        OpKind::Pointwise => Rule::None(FUSED),
         OpKind::Unary => Rule::Of(elementwise::unary),
         OpKind::Binary => Rule::Of(elementwise::binary),
         OpKind::Where => Rule::Of(elementwise::choose),

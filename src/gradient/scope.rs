@@ -1,7 +1,7 @@
 //! What a rule sees of its operator, and the nodes that it adds.
 
 use resnetc_ir::op::Binary;
-use resnetc_ir::{Graph, GraphError, NodeId, Op, Tensor};
+use resnetc_ir::{Expression, Graph, GraphError, NodeId, Op, Tensor};
 
 /// Why a rule gives no gradient.
 pub(super) enum Refusal {
@@ -167,10 +167,9 @@ impl<'a> Scope<'a> {
 
     /// Sums over all axes but the channels, as one number for each channel, `[C]`.
     pub(super) fn sum_of_channels(&mut self, value: NodeId) -> Added {
-        let shape = self.shape(value);
-        let axes: Vec<usize> = (0..shape.len()).filter(|&axis| axis != 1).collect();
-        let sum = self.sum(value, &axes)?;
-        self.reshaped(sum, &[shape[1]])
+        let channels = self.shape(value)[1];
+        let sum = self.add(Op::ChannelSums(Expression::identity()), &[value])?;
+        self.reshaped(sum, &[channels])
     }
 
     /// The gradient of a value of this shape that was broadcast to the shape of `gradient`: the sum

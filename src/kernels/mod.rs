@@ -276,9 +276,13 @@ impl PlacedStep<'_> {
                 data::concat(*axis, &places.iter().collect::<Vec<_>>(), dst, sink)
             }
             Op::MatMul => matmul::lower(&self.place(0, sink)?, &self.place(1, sink)?, dst, sink),
-            Op::ConvSource(_) | Op::ConvWeights(_) | Op::MaxPoolSource(_) | Op::CrossEntropy => {
-                Err(self.unsupported("gradients are interpreted only"))
-            }
+            Op::ConvSource(_)
+            | Op::ConvWeights(_)
+            | Op::MaxPoolSource(_)
+            | Op::CrossEntropy
+            | Op::Pointwise(_)
+            | Op::ChannelSums(_)
+            | Op::Moments => Err(self.unsupported("gradients are interpreted only")),
             Op::BatchNorm { .. } => Err(self
                 .unsupported("it was not lowered to arithmetic: its parameters are not constants")),
             Op::Input | Op::Constant(_) | Op::OnBytes(_) => return Ok(Vec::new()),

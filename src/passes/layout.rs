@@ -187,6 +187,9 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
+        | Op::Pointwise(_)
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
         | Op::TopK(_)

@@ -62,6 +62,9 @@ impl Access {
             | Op::ConvWeights(_)
             | Op::MaxPoolSource(_)
             | Op::CrossEntropy
+            | Op::Pointwise(_)
+            | Op::ChannelSums(_)
+            | Op::Moments
             | Op::BatchNorm { .. }
             | Op::Where
             | Op::MaxPool(_)

@@ -27,12 +27,15 @@ fn kind(op: &Op) -> &'static str {
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::Measure
         | Op::TopK(_)
         | Op::Interpolate(_) => "pool",
         Op::Unary(_)
         | Op::Binary(_)
         | Op::Where
+        | Op::Pointwise(_)
         | Op::BatchNorm { .. }
         | Op::Convert { .. }
         | Op::Quantize(_)

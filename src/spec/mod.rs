@@ -13,7 +13,9 @@
 //! | `weights` | PyTorch's names for tensors; matches a weight file to a sketch |
 //! | `standardize` | weights shifted and scaled to mean 0 and variance 1 |
 //! | `random` | weights drawn from a seed |
+//! | `assemble` | a sketch to a graph, whatever its parameters become |
 //! | `network` | a sketch and weights to a graph |
+//! | `trainable` | a sketch to a graph whose parameters are inputs |
 //! | `error` | what can be wrong |
 //!
 //! ```toml
@@ -41,6 +43,7 @@
 //! defaults. `docs/SPEC.md` describes all keys.
 
 mod activation;
+mod assemble;
 mod block;
 pub mod builtin;
 mod effect;
@@ -55,6 +58,7 @@ mod sketch;
 mod standardize;
 mod suggest;
 mod topology;
+mod trainable;
 mod weights;
 
 use schemars::JsonSchema;
@@ -66,6 +70,7 @@ pub use keys::{
     Shortcut, Stem, StemPool, StrideIn, WeightStandardization,
 };
 pub use sketch::{Parameter, Role};
+pub(crate) use trainable::{Statistics, Trainable};
 pub use weights::Weights;
 
 /// A residual network of the regular family: a stem, stages of equal blocks, a mean, a classifier.

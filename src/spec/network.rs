@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use resnetc_ir::infer::check_shape;
-use resnetc_ir::op::{Pads, Pool, SliceAxis, Window};
-use resnetc_ir::{Graph, NodeId, Op, Tensor};
+use resnetc_ir::{Graph, NodeId, Tensor};
 
-use super::sketch::{Kind, Seen, Shaped};
+use super::assemble::{Assembled, Assembly, assemble};
+use super::sketch::{Parameter, Seen};
 use super::standardize::standardized;
-use super::{Spec, SpecError, SpecErrorKind, Weights};
-
-/// Eight gigabytes of f32: a larger size must be a mistake.
-const MAX_ELEMENTS: usize = 1 << 31;
+use super::{Spec, SpecError, Weights};
 
 impl Spec {
     /// Builds the network for images in batches of `batch`. The graph has one input, "input", one
@@ -23,33 +19,36 @@ impl Spec {
     /// all tensors that do not.
     pub fn build(&self, weights: &Weights, batch: usize) -> Result<Graph, SpecError> {
         let sketch = self.sketch()?;
-        let shape = vec![batch, self.input.channels, self.input.height, self.input.width];
-        check_input(&shape)?;
         let parameters: Vec<_> = sketch.parameters().cloned().collect();
-        let mut tensors = weights.resolve(&parameters)?.into_iter();
-        let mut graph = Graph::new();
-        let mut ids: Vec<NodeId> = Vec::with_capacity(sketch.nodes.len());
-        for node in sketch.nodes {
-            let operands: Vec<NodeId> = node.operands.iter().map(|&i| ids[i]).collect();
-            let id = match node.kind {
-                Kind::Input => graph.input(node.name, shape.clone()),
-                Kind::Parameter(parameter, seen) => match tensors.next() {
-                    Some(tensor) => graph.constant(node.name, seen.of(tensor)),
-                    None => return Err(SpecError::missing(parameter.name)),
-                },
-                Kind::Fixed(tensor) => graph.constant(node.name, Arc::new(tensor)),
-                Kind::Op(op) => add(&mut graph, &node.name, op, &operands)?,
-                Kind::Shaped(shaped) => match shaped.op(&graph.node(operands[0]).ty.shape)? {
-                    Some(op) => add(&mut graph, &node.name, op, &operands)?,
-                    None => operands[0],
-                },
-            };
-            ids.push(id);
-        }
-        if let Some(&output) = ids.last() {
+        let mut constants = Constants(weights.resolve(&parameters)?.into_iter());
+        let Assembled { mut graph, output } =
+            assemble(sketch, &self.images(batch), &mut constants)?;
+        if let Some(output) = output {
             graph.output("output", output);
         }
         Ok(graph)
+    }
+
+    /// The shape of `batch` images.
+    pub(super) fn images(&self, batch: usize) -> [usize; 4] {
+        [batch, self.input.channels, self.input.height, self.input.width]
+    }
+}
+
+/// Tensors in the order of the parameters, which become constants.
+struct Constants(std::vec::IntoIter<Arc<Tensor>>);
+
+impl Assembly for Constants {
+    fn parameter(
+        &mut self,
+        graph: &mut Graph,
+        parameter: Parameter,
+        seen: Seen,
+    ) -> Result<NodeId, SpecError> {
+        match self.0.next() {
+            Some(tensor) => Ok(graph.constant(parameter.name, seen.of(tensor))),
+            None => Err(SpecError::missing(parameter.name)),
+        }
     }
 }
 
@@ -64,78 +63,5 @@ impl Seen {
             }
             Seen::Standardized { epsilon } => standardized(tensor, epsilon),
         }
-    }
-}
-
-fn check_input(shape: &[usize]) -> Result<(), SpecError> {
-    let count = shape.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent));
-    match count {
-        Some(0) => Err(SpecErrorKind::NoImages.into()),
-        Some(..=MAX_ELEMENTS) => {
-            check_shape(shape).map_err(|e| SpecError::invalid("input", e.to_string()))
-        }
-        _ => Err(too_large("input", shape)),
-    }
-}
-
-fn add(graph: &mut Graph, name: &str, op: Op, operands: &[NodeId]) -> Result<NodeId, SpecError> {
-    let node = graph.add(name, op, operands)?;
-    let shape = &graph.node(node).ty.shape;
-    match shape.iter().product::<usize>() <= MAX_ELEMENTS {
-        true => Ok(node),
-        false => Err(too_large(name, shape)),
-    }
-}
-
-fn too_large(name: &str, shape: &[usize]) -> SpecError {
-    let (name, shape) = (name.to_owned(), shape.to_vec());
-    SpecErrorKind::TooLarge { name, shape, limit: MAX_ELEMENTS }.into()
-}
-
-impl Shaped {
-    /// The operator for an operand of this shape; `None` if it would change nothing.
-    fn op(self, shape: &[usize]) -> Result<Option<Op>, SpecError> {
-        let &[n, c, h, w] = shape else {
-            let (n, rest) = (shape.iter().take(1).product(), shape.iter().skip(1).product());
-            let ungroup = matches!(self, Shaped::Ungroup);
-            let shape = if ungroup { vec![n, rest, 1, 1] } else { vec![n, rest] };
-            return Ok(Some(Op::Reshape { shape }));
-        };
-        Ok(match self {
-            Shaped::Group(groups) => Some(Op::Reshape { shape: vec![n, groups, c / groups] }),
-            Shaped::Ungroup => None,
-            Shaped::Flatten => Some(Op::Reshape { shape: vec![n, c * h * w] }),
-            Shaped::SwapChannelsAndRows => Some(Op::Reshape { shape: vec![n, h, c, w] }),
-            Shaped::Subsample(stride) => {
-                let all = |len| SliceAxis { start: 0, step: 1, len };
-                let some = |extent: usize| SliceAxis {
-                    start: 0,
-                    step: stride as isize,
-                    len: extent.div_ceil(stride),
-                };
-                Some(Op::Slice(vec![all(n), all(c), some(h), some(w)]))
-            }
-            Shaped::AverageTwo { stride } => {
-                let over = usize::from(stride == 1);
-                let pads = Pads { bottom: over, right: over, ..Pads::default() };
-                let window = Window { pads, ..Window::square(2, stride, 0) };
-                let ceil_mode = stride == 2 && (!h.is_multiple_of(2) || !w.is_multiple_of(2));
-                let pool = Pool { window, ceil_mode };
-                Some(Op::AveragePool { pool, count_include_pad: stride == 1 })
-            }
-            Shaped::AverageTo(size) if [h, w] == [size; 2] => None,
-            Shaped::AverageTo(size) if h.is_multiple_of(size) && w.is_multiple_of(size) => {
-                let kernel = [h / size, w / size];
-                let window = Window { kernel, strides: kernel, ..Window::square(1, 1, 0) };
-                let pool = Pool { window, ceil_mode: false };
-                Some(Op::AveragePool { pool, count_include_pad: false })
-            }
-            Shaped::AverageTo(size) => {
-                let reason = format!(
-                    "is {size}, but the last stage's images are {h}x{w}; it must divide both"
-                );
-                return Err(SpecError::invalid("head.pool", reason));
-            }
-        })
     }
 }

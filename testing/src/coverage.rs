@@ -49,7 +49,10 @@ pub fn occurs(kind: OpKind) -> Occurs {
         | OpKind::ConvWeights
         | OpKind::MaxPoolSource
         | OpKind::CrossEntropy
+        | OpKind::ChannelSums
+        | OpKind::Moments
         // Passes create them.
+        | OpKind::Pointwise
         | OpKind::QuantizedConv
         | OpKind::Quantize
         | OpKind::Measure

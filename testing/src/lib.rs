@@ -10,6 +10,8 @@ pub mod coverage;
 #[cfg(feature = "compiler")]
 pub mod denied;
 #[cfg(feature = "compiler")]
+pub mod family;
+#[cfg(feature = "compiler")]
 pub mod host;
 pub mod markup;
 pub mod random_graph;

@@ -9,7 +9,7 @@ use resnetc_ir::op::{
     SliceAxis, Unary, Window,
 };
 use resnetc_ir::random::SplitMix;
-use resnetc_ir::{Graph, Layout, Op, OpKind, Tensor};
+use resnetc_ir::{Expression, Graph, Layout, Op, OpKind, Tensor};
 
 use crate::difference::{Found, compare, number};
 
@@ -121,6 +121,8 @@ fn sums() -> Vec<Case> {
         positive(Op::BatchNorm { epsilon: 0.1 }, &[&[2, 3, 2, 2], &[3], &[3], &[3], &[3]]),
         case(Op::ReduceMean { axes: vec![0, 2], keep_dims: false }, &[x]),
         case(Op::ReduceMean { axes: vec![1], keep_dims: true }, &[x]),
+        case(Op::ChannelSums(Expression::identity()), &[x]),
+        case(Op::Moments, &[x]),
         case(Op::ReduceMax { axes: vec![0, 2], keep_dims: false }, &[x]),
         case(Op::Softmax { axis: 1 }, &[x]),
         case(Op::Gemm(gemm(false, false)), &[a, b, &[4]]),

@@ -100,6 +100,9 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
+        | Op::Pointwise(_)
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::Transpose { .. } => unless(
             result == Layout::Planar && (0..operands.len()).all(|i| layout(i) == Layout::Planar),
             "works on planar values",

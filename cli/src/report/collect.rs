@@ -113,12 +113,15 @@ fn kind(op: &Op) -> Kind {
         | Op::GlobalAveragePool
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::Measure
         | Op::TopK(_)
         | Op::Interpolate(_) => Kind::Pool,
         Op::Unary(_)
         | Op::Binary(_)
         | Op::Where
+        | Op::Pointwise(_)
         | Op::BatchNorm { .. }
         | Op::Softmax { .. }
         | Op::CrossEntropy

@@ -4,7 +4,8 @@ use super::elements::{filled, wrap};
 use super::error::EvalError;
 use super::value::Value;
 use super::walk::{Walk, broadcast_strides};
-use crate::memory::{NoMemory, collected};
+use crate::dtype::DType;
+use crate::memory::collected;
 use crate::op::{Activation, Binary, Unary};
 
 /// `max(x, 0)`; NaN stays NaN.
@@ -57,32 +58,50 @@ fn sign(x: f64) -> f64 {
     }
 }
 
+/// A function of one number.
+pub(super) fn of_one(op: Unary, x: f64) -> f64 {
+    match op {
+        Unary::Relu => relu(x),
+        Unary::Clip { lo, hi } => clip(x, lo.into(), hi.into()),
+        Unary::Sigmoid => sigmoid(x),
+        Unary::Tanh => x.tanh(),
+        Unary::Erf => erf(x),
+        Unary::Exp => x.exp(),
+        Unary::Log => x.ln(),
+        Unary::Sqrt => x.sqrt(),
+        Unary::Abs => x.abs(),
+        Unary::Round => x.round_ties_even(),
+        Unary::Floor => x.floor(),
+        Unary::Ceil => x.ceil(),
+        Unary::Sign => sign(x),
+    }
+}
+
+/// A function of two numbers of a type, before the result is wrapped into it.
+pub(super) fn of_two(op: Binary, dtype: DType, a: f64, b: f64) -> f64 {
+    match op {
+        Binary::Add => a + b,
+        Binary::Sub => a - b,
+        Binary::Mul if dtype.is_float() => a * b,
+        // A 64-bit product does not fit into an f64.
+        Binary::Mul => dtype.wrapped((a as i64).wrapping_mul(b as i64)),
+        Binary::Div => a / b,
+        Binary::Max => greater(a, b),
+        Binary::Pow => a.powf(b),
+        Binary::Equal => f64::from(u8::from(a == b)),
+        Binary::Less => f64::from(u8::from(a < b)),
+        Binary::LessOrEqual => f64::from(u8::from(a <= b)),
+    }
+}
+
 /// A function of every element.
 pub(super) fn unary(op: Unary, x: &Value) -> Result<Vec<f64>, EvalError> {
-    let mut result = match op {
-        Unary::Relu => map(x, relu),
-        Unary::Clip { lo, hi } => map(x, |v| clip(v, lo.into(), hi.into())),
-        Unary::Sigmoid => map(x, sigmoid),
-        Unary::Tanh => map(x, f64::tanh),
-        Unary::Erf => map(x, erf),
-        Unary::Exp => map(x, f64::exp),
-        Unary::Log => map(x, f64::ln),
-        Unary::Sqrt => map(x, f64::sqrt),
-        Unary::Abs => map(x, f64::abs),
-        Unary::Round => map(x, f64::round_ties_even),
-        Unary::Floor => map(x, f64::floor),
-        Unary::Ceil => map(x, f64::ceil),
-        Unary::Sign => map(x, sign),
-    }?;
+    let mut result = collected(x.data.iter().map(|&v| of_one(op, v)))?;
     if op == Unary::Abs {
         // The smallest integer has no positive counterpart.
         wrap(x.dtype, &mut result);
     }
     Ok(result)
-}
-
-fn map(x: &Value, f: impl Fn(f64) -> f64) -> Result<Vec<f64>, NoMemory> {
-    collected(x.data.iter().map(|&v| f(v)))
 }
 
 /// Applies the activation that ends a fused operator.
@@ -108,20 +127,7 @@ pub(super) fn binary(
     let from_a = Walk::new(shape, broadcast_strides(&a.shape, shape));
     let from_b = Walk::new(shape, broadcast_strides(&b.shape, shape));
     for ((y, i), j) in result.iter_mut().zip(from_a).zip(from_b) {
-        let (a, b) = (a.data[i], b.data[j]);
-        *y = match op {
-            Binary::Add => a + b,
-            Binary::Sub => a - b,
-            Binary::Mul if dtype.is_float() => a * b,
-            // A 64-bit product does not fit into an f64.
-            Binary::Mul => dtype.wrapped((a as i64).wrapping_mul(b as i64)),
-            Binary::Div => a / b,
-            Binary::Max => greater(a, b),
-            Binary::Pow => a.powf(b),
-            Binary::Equal => f64::from(u8::from(a == b)),
-            Binary::Less => f64::from(u8::from(a < b)),
-            Binary::LessOrEqual => f64::from(u8::from(a <= b)),
-        };
+        *y = of_two(op, dtype, a.data[i], b.data[j]);
     }
     wrap(dtype, &mut result);
     Ok(result)

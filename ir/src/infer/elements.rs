@@ -90,6 +90,10 @@ fn rule(op: &Op) -> Option<Rule> {
         Op::ConvSource(_) | Op::ConvWeights(_) | Op::MaxPoolSource(_) | Op::CrossEntropy => {
             Rule::Alike(Types::Floats)
         }
+        Op::Pointwise(expression) | Op::ChannelSums(expression) => {
+            Rule::Each(vec![Types::Single; expression.operand_count()], DType::F32)
+        }
+        Op::Moments => Rule::Alike(Types::Floats),
         Op::QuantizedConv(conv) => Rule::Each(quantized(conv), conv.ending.dtype()),
         Op::Quantize(op) => Rule::Gives(Types::Single, op.result.to),
         Op::Measure => Rule::Gives(Types::Single, DType::F32),
@@ -284,6 +288,9 @@ fn check_numbers(op: &Op, dtype: DType) -> Result<(), TypeError> {
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
+        | Op::Pointwise(_)
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::QuantizedConv(_)
         | Op::Quantize(_)
         | Op::Measure

@@ -2,11 +2,13 @@
 
 use std::str::FromStr;
 
+use super::expression::{RESULTS, STEPS, parse as parse_expression};
 use super::{
     FLOAT_SUM, FLOATS, FUNCTION, MEASURED, NONE, PROJECTION, RESIDUAL_CHANNEL, RESIDUAL_STRIDES,
     RESULT, SCALES, SUM, ZEROS,
 };
 use crate::dtype::DType;
+use crate::expression::Expression;
 use crate::kind::OpKind;
 use crate::op::{
     Activation, Binary, Conv, ConvGradient, Dequantize, Encoding, Ending, Gemm, Interpolate,
@@ -134,6 +136,9 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
             Op::Binary(found.ok_or_else(unknown)?)
         }
         OpKind::Where => Op::Where,
+        OpKind::Pointwise => Op::Pointwise(expression(from)?),
+        OpKind::ChannelSums => Op::ChannelSums(expression(from)?),
+        OpKind::Moments => Op::Moments,
         OpKind::MaxPool => Op::MaxPool(pool(from)?),
         OpKind::MaxPoolSource => Op::MaxPoolSource(pool(from)?),
         OpKind::AveragePool => Op::AveragePool {
@@ -228,6 +233,11 @@ fn optional_window(prefix: &str, from: &mut Attributes) -> Result<Option<Window>
         dilations: from.array(&key("dilations"))?.unwrap_or([1; 2]),
         pads: Pads { top, left, bottom, right },
     }))
+}
+
+fn expression(from: &mut Attributes) -> Result<Expression, String> {
+    let steps = from.numbers::<String>(STEPS)?.unwrap_or_default();
+    parse_expression(&steps, &required(RESULTS, from.numbers::<String>(RESULTS)?)?)
 }
 
 fn conv_gradient(from: &mut Attributes) -> Result<ConvGradient, String> {

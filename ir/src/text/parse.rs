@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::DECLARED;
 use super::attributes::{Attribute, Attributes, layout, operator, short_dtype};
 use super::constant;
 use super::scan::{Token, scan};
+use super::{DECLARED, NEXT_OF};
 use crate::dtype::DType;
 use crate::graph::{Graph, NodeId};
 use crate::infer::check_type;
@@ -74,6 +74,9 @@ impl Reader<'_> {
             Some(Token::Id(id)) => self.node(id)?,
             _ => return Err("an output must be a %id".into()),
         };
+        if cursor.skip_word(NEXT_OF) {
+            return self.state(node, &name, cursor);
+        }
         let mut attributes = cursor.attributes()?;
         let declared = declared(&mut attributes)?;
         attributes.finish()?;
@@ -82,6 +85,23 @@ impl Reader<'_> {
             None => self.graph.output(name, node),
             Some(dtype) => self.graph.output_as(name, node, dtype),
         }
+        Ok(())
+    }
+
+    /// The next value of an input: the mark has been read.
+    fn state(&mut self, node: NodeId, name: &str, cursor: &mut Cursor) -> Result<(), String> {
+        let Some(&[id]) = cursor.operands()?.as_deref() else {
+            return Err(format!("{NEXT_OF} must be followed by (%id)"));
+        };
+        let input = self.node(id)?;
+        let attributes = &mut cursor.attributes()?;
+        // It is the input's.
+        declared(attributes)?;
+        cursor.end()?;
+        if name != self.graph.node(input).name {
+            return Err(format!("the next value of %{id} must have its name"));
+        }
+        self.graph.carry(input, node);
         Ok(())
     }
 
@@ -199,6 +219,11 @@ impl Cursor {
             Some(Token::Name(name)) => Some(name),
             _ => None,
         }
+    }
+
+    fn skip_word(&mut self, word: &str) -> bool {
+        let is_it = |token: &Token| matches!(token, Token::Word(found) if found == word);
+        self.tokens.next_if(is_it).is_some()
     }
 
     fn word(&mut self) -> Option<String> {

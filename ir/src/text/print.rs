@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::constant::{self, float};
+use super::expression;
 use super::scan::{number, quote};
 use super::{
-    DECLARED, FLOAT_SUM, FLOATS, FUNCTION, MEASURED, NONE, PROJECTION, RESIDUAL_CHANNEL,
+    DECLARED, FLOAT_SUM, FLOATS, FUNCTION, MEASURED, NEXT_OF, NONE, PROJECTION, RESIDUAL_CHANNEL,
     RESIDUAL_STRIDES, RESULT, SCALES, SUM, ZEROS,
 };
 use crate::dtype::DType;
@@ -37,7 +38,13 @@ pub fn print(graph: &Graph) -> String {
     for output in graph.outputs() {
         let own = graph.contains(output.node).then(|| graph.node(output.node).ty.dtype);
         let declared = declared(output.dtype, own.unwrap_or_default());
-        lines.push(format!("output {} = {}{declared}\n", quote(&output.name), id(&output.node)));
+        let next =
+            output.next_of.map_or(String::new(), |input| format!(" {NEXT_OF}({})", id(&input)));
+        lines.push(format!(
+            "output {} = {}{next}{declared}\n",
+            quote(&output.name),
+            id(&output.node)
+        ));
     }
     lines.concat()
 }
@@ -107,6 +114,7 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
             }
         }
         Op::Unary(Unary::Clip { lo, hi }) => put(format!("lo={} hi={}", float(*lo), float(*hi))),
+        Op::Pointwise(op) | Op::ChannelSums(op) => put(expression::print(op)),
         Op::MaxPool(op) | Op::MaxPoolSource(op) => pool(op, put),
         Op::AveragePool { pool: op, count_include_pad } => {
             pool(op, put);
@@ -144,6 +152,7 @@ fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
         | Op::Binary(_)
         | Op::Where
         | Op::GlobalAveragePool
+        | Op::Moments
         | Op::MatMul
         | Op::CrossEntropy
         | Op::Identity => {}

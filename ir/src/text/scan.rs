@@ -3,7 +3,7 @@
 /// The smallest piece of a line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
-    /// A keyword or a number.
+    /// A keyword, a number, or a step of an expression.
     Word(String),
     /// `%12`.
     Id(u64),
@@ -32,7 +32,7 @@ pub(super) fn scan(line: &str) -> Result<Vec<Token>, String> {
 }
 
 fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '+' | '-')
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '+' | '-' | '/')
 }
 
 fn word(text: &str) -> (Token, &str) {

@@ -1,7 +1,8 @@
 //! The operators of gradients on examples that were computed by hand.
 
 use resnetc_ir::eval::eval_node;
-use resnetc_ir::op::{ConvGradient, Pads, Pool, Window};
+use resnetc_ir::expression::{Expression, Step, Term};
+use resnetc_ir::op::{Binary, ConvGradient, Pads, Pool, Window};
 use resnetc_ir::{Op, TensorType, infer::infer};
 use resnetc_testing::values::{iota, value};
 
@@ -50,6 +51,26 @@ fn cross_entropy_of_equal_and_of_far_scores() {
     let target = value(&[3, 2], &[1.0, 0.0, 1.0, 0.0, 0.25, 0.75]);
     let found = eval_node(&Op::CrossEntropy, &[&x, &target]).expect("it evaluates");
     assert_eq!(found, value(&[3], &[2f64.ln(), 0.0, 250.0]));
+}
+
+#[test]
+fn moments_are_mean_and_biased_variance() {
+    let x = value(&[2, 2, 2], &[1.0, 3.0, 10.0, 10.0, 5.0, 7.0, 10.0, 10.0]);
+    let found = eval_node(&Op::Moments, &[&x]).expect("it evaluates");
+    assert_eq!(found, value(&[2, 2], &[4.0, 10.0, 5.0, 0.0]));
+}
+
+#[test]
+fn sums_of_channels_share_steps() {
+    let x = value(&[2, 2, 1, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    let y = value(&[2, 1, 1], &[10.0, 100.0]);
+    let product = Step::Binary(Binary::Mul, [Term::Operand(0), Term::Operand(1)]);
+    let sums = Expression {
+        steps: vec![product],
+        results: vec![Term::Step(0), Term::Operand(0), Term::Number(0.5)],
+    };
+    let found = eval_node(&Op::ChannelSums(sums), &[&x, &y]).expect("it evaluates");
+    assert_eq!(found, value(&[3, 2], &[140.0, 2200.0, 14.0, 22.0, 2.0, 2.0]));
 }
 
 #[test]

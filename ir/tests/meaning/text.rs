@@ -303,6 +303,7 @@ const GRADIENTS: &str = r#"%0 = input : f32[2, 6, 3, 5] "dy"
 output "weights" = %4
 output "source" = %6
 output "loss" = %7
+output "weights" = %1 next_of(%1)
 "#;
 
 #[test]
@@ -310,4 +311,42 @@ fn gradients_print_as_they_are_read() {
     let graph = parse(GRADIENTS).expect("parses");
     assert_eq!(print(&graph), GRADIENTS);
     assert_eq!(verify(&graph), Ok(()));
+}
+
+/// Functions of elements, with every kind of step and term.
+const EXPRESSIONS: &str = r#"%0 = input : f32[2, 3, 4, 5] "x"
+%1 = input : f32[3, 1, 1]
+%2 = pointwise(%0, %1) steps=[sub/x0/x1, clip/s0/-inf/6, less/s1/0.5, where/s2/x0/s1, sqrt/x1, pow/s3/s4] results=[s5] : f32[2, 3, 4, 5] "all"
+%3 = channel_sums(%2) steps=[] results=[x0] : f32[1, 3]
+%4 = channel_sums(%2, %1) steps=[mul/x0/x1] results=[s0, x0, 2] : f32[3, 3]
+%5 = moments(%2) : f32[2, 3]
+output "a" = %3
+output "b" = %4
+output "c" = %5
+"#;
+
+#[test]
+fn expressions_print_as_they_are_read() {
+    let graph = parse(EXPRESSIONS).expect("parses");
+    assert_eq!(print(&graph), EXPRESSIONS);
+    assert_eq!(verify(&graph), Ok(()));
+}
+
+#[test]
+fn wrong_expressions_are_refused() {
+    let refused = |steps: &str, results: &str| {
+        let text = format!(
+            "%0 = input : f32[2]\n%1 = pointwise(%0) steps=[{steps}] results=[{results}]\n"
+        );
+        parse(&text).expect_err("it is wrong").message
+    };
+    assert!(refused("mul/x0", "s0").contains("mul/x0 is not a step"));
+    assert!(refused("rule/x0", "s0").contains("rule/x0 is not a step"));
+    assert!(refused("mul/x0/y1", "s0").contains("y1 is not a term"));
+    assert!(refused("mul/x0/s0", "s0").contains("step 0 is read before it is computed"));
+    assert!(refused("abs/x0", "s1").contains("step 1 is read before it is computed"));
+    assert!(refused("mul/x0/x1", "s0").contains("needs 2 operands, got 1"));
+    assert!(refused("clip/x0/nan/1", "s0").contains("NaN"));
+    assert!(refused("", "").contains("the expression has 0 results, not 1"));
+    assert!(refused("", "x0, x0").contains("the expression has 2 results, not 1"));
 }

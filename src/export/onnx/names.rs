@@ -58,9 +58,12 @@ impl Names {
     fn output<'a>(
         &mut self,
         graph: &Graph,
-        &Output { ref name, node, dtype }: &'a Output,
+        &Output { ref name, node, dtype, next_of }: &'a Output,
         listed: &mut HashSet<&'a str>,
     ) -> Result<(), &'static str> {
+        if next_of.is_some() {
+            return Err("ONNX models have no state that stays from run to run");
+        }
         // An input may be an output directly.
         let passed_on =
             listed.insert(name.as_str()) && self.of.get(&node).is_some_and(|n| n == name);

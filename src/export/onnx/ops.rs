@@ -80,7 +80,10 @@ pub(super) fn operator(
         Op::ConvSource(_) | Op::ConvWeights(_) | Op::MaxPoolSource(_) | Op::CrossEntropy => {
             return Err("ONNX files have no gradients".into());
         }
-        Op::QuantizedConv(_) | Op::OnBytes(_) | Op::Lookup { .. } => return Err(fused()),
+        Op::ChannelSums(_) | Op::Moments => return Err(several()),
+        Op::QuantizedConv(_) | Op::OnBytes(_) | Op::Lookup { .. } | Op::Pointwise(_) => {
+            return Err(fused());
+        }
         Op::BatchNorm { epsilon } => {
             with("BatchNormalization", vec![float("epsilon", *epsilon as f32)])
         }
@@ -118,7 +121,7 @@ pub(super) fn operator(
             let attributes = vec![int("axis", *axis)];
             Operator { attributes, parameters: vec![indices], ..plain("Gather") }
         }
-        Op::Interpolate(_) => return Err("ONNX needs several operators for it".into()),
+        Op::Interpolate(_) => return Err(several()),
         Op::Concat { axis } => with("Concat", vec![int("axis", *axis)]),
         Op::Transpose { perm } => with("Transpose", vec![ints("perm", perm)]),
         Op::Convert { .. }
@@ -131,6 +134,10 @@ pub(super) fn operator(
         Op::Identity => plain("Identity"),
         Op::Reorder(_) => return Err("ONNX has no layouts; write the graph before passes".into()),
     })
+}
+
+fn several() -> String {
+    "ONNX needs several operators for it".to_owned()
 }
 
 fn fused() -> String {

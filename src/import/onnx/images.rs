@@ -81,9 +81,13 @@ impl Roles<'_> {
         match self.graph.node(node).op.computation() {
             Op::Input | Op::Constant(_) | Op::OnBytes(_) | Op::Measure => false,
             // No file has them.
-            Op::ConvSource(_) | Op::ConvWeights(_) | Op::MaxPoolSource(_) | Op::CrossEntropy => {
-                false
-            }
+            Op::ConvSource(_)
+            | Op::ConvWeights(_)
+            | Op::MaxPoolSource(_)
+            | Op::CrossEntropy
+            | Op::Pointwise(_)
+            | Op::ChannelSums(_)
+            | Op::Moments => false,
             Op::Conv(_) => {
                 let folded = |o: &NodeId| shared(o) || self.is(*o, Role::Apart);
                 // Weights are shared; the added value may be another value with the same images.

@@ -366,6 +366,9 @@ fn permuted_op(op: &Op, perm: &[usize]) -> Option<Op> {
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
+        | Op::Pointwise(_)
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::QuantizedConv(_)
         | Op::Measure
         | Op::QuantizeMeasured

@@ -100,6 +100,9 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
+        | Op::Pointwise(_)
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::BatchNorm { .. }
         | Op::Where
         | Op::MaxPool(_)
@@ -213,6 +216,9 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
+        | Op::Pointwise(_)
+        | Op::ChannelSums(_)
+        | Op::Moments
         | Op::QuantizedConv(_)
         | Op::BatchNorm { .. }
         | Op::Unary(_)

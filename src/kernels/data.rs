@@ -11,7 +11,8 @@ use super::element::Element;
 use super::encoding;
 use super::function::Function;
 use super::geometry::{Geometry, Place, Zero};
-use super::nest::{Level, Nest};
+use super::loops::{Level, Loops, OPERANDS};
+use super::nest::Nest;
 use super::sink::Sink;
 use super::view::{Axis, View, nests};
 
@@ -277,17 +278,17 @@ pub fn halo(
         }
         (_, Zero::Measured(_), None) => return Err(unknown_zero()),
     };
-    let nest = |(offset, loops): (i64, Vec<(i64, i64)>)| Nest {
-        levels: std::iter::once((planes, s.plane))
-            .chain(loops)
-            .map(|(extent, stride)| Level { extent: extent as usize, strides: [stride, 0, 0, 0] })
-            .collect(),
-        elements: [element, Element::F32, Element::F32, Element::F32],
-        conversions,
-        ..Nest::new(
-            function,
-            std::iter::once((dst.base, dst.offset + offset)).chain(source).collect(),
-        )
+    let mut elements = [Element::F32; OPERANDS];
+    elements[0] = element;
+    let level = |(extent, stride): (i64, i64)| {
+        let mut strides = [0; OPERANDS];
+        strides[0] = stride;
+        Level { extent: extent as usize, strides }
+    };
+    let nest = |(offset, area): (i64, Vec<(i64, i64)>)| {
+        let starts = std::iter::once((dst.base, dst.offset + offset)).chain(source).collect();
+        let levels = std::iter::once((planes, s.plane)).chain(area).map(level).collect();
+        Nest { elements, conversions, ..Nest::new(function, Loops { starts, levels }) }
     };
     lower_all("halo", areas.into_iter().map(nest).collect(), sink)
 }

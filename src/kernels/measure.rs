@@ -14,12 +14,11 @@ use crate::codegen::vir::{
 
 use super::KernelError;
 use super::epilogue::activate;
-use super::function::Function;
 use super::geometry::{F32, Place};
-use super::nest::{Nest, collapse};
+use super::loops::{Loops, collapse};
 use super::sink::{ARENA, Levels, Pointer, Sink};
 use super::steps::number;
-use super::view::{View, nests};
+use super::view::{View, loops};
 
 /// The most parts into which a value is cut. It does not depend on the machine, because it
 /// determines the scratch memory.
@@ -64,7 +63,7 @@ pub fn lower(
     let target = sink.machine.target;
     let mut found = Vec::new();
     let mut place = scratch;
-    for area in nests(Function::Copy, shape, &[View::whole(src)]).into_iter().flat_map(areas) {
+    for area in loops(shape, &[View::whole(src)]).into_iter().flat_map(areas) {
         let Area { start: (base, start), total, step, levels, .. } = &area;
         let search = Search { target, step: *step, levels: levels.clone() };
         let kernel = sink.program("measure parts", format!("{search:?}"), |n| search.program(n))?;
@@ -105,10 +104,10 @@ impl Area {
     }
 }
 
-/// The areas of a nest of one operand: a long run is cut into runs and a rest.
-fn areas(nest: Nest) -> Vec<Area> {
-    let Some(&start) = nest.starts.first() else { return Vec::new() };
-    let loops = collapse(nest.levels).into_iter().map(|l| (l.extent, l.strides[0]));
+/// The areas of loops over one operand: a long run is cut into runs and a rest.
+fn areas(loops: Loops) -> Vec<Area> {
+    let Some(&start) = loops.starts.first() else { return Vec::new() };
+    let loops = collapse(loops.levels).into_iter().map(|l| (l.extent, l.strides[0]));
     let mut loops: Vec<Loop> = loops.collect();
     if let [(extent, F32)] = loops[..] {
         let (runs, rest) = (extent / RUN, extent % RUN);

@@ -18,8 +18,11 @@
 //! | [`residual`] | which part of a residual is added, to which lanes |
 //! | [`epilogue`] | how sums end: what is added, activation, what is published |
 //! | [`tiling`] | register tiles over pixels |
+//! | [`channels`] | sums, means and variances of channels |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`], [`top`] | their operators |
-//! | [`nest`], [`view`], [`function`] | strided loop nests: element-wise operators and data movement |
+//! | [`loops`], [`view`] | nested loops over strided operands |
+//! | [`nest`], [`function`] | one function in such loops: element-wise operators and data movement |
+//! | [`pointwise`], [`expression`] | expressions in such loops |
 //! | [`element`] | how elements of operands become f32 in registers, and back |
 //! | [`conversions`] | between bytes and the numbers that they stand for |
 //! | [`encoding`] | scales and zero points that a run computes |
@@ -33,11 +36,12 @@ use std::sync::Arc;
 
 use resnetc_ir::op::{Conv, Op, QuantizedConv, Residual};
 use resnetc_ir::ty::Layout;
-use resnetc_ir::{DType, Graph, NodeId, Tensor};
+use resnetc_ir::{DType, Expression, Graph, NodeId, Tensor};
 
 use crate::codegen::region::{Piece, Region};
 
 pub mod algorithm;
+pub mod channels;
 pub mod conv;
 pub mod conv_plan;
 pub mod conversions;
@@ -48,13 +52,16 @@ pub mod elementary;
 pub mod encoding;
 pub mod epilogue;
 mod error;
+pub mod expression;
 pub mod fixed;
 pub mod function;
 pub mod geometry;
+pub mod loops;
 pub mod matmul;
 pub mod measure;
 pub mod nest;
 pub mod pick;
+pub mod pointwise;
 pub mod pool;
 pub mod power;
 pub mod precision;
@@ -82,6 +89,7 @@ use conv_plan::{ConvPlan, ConvStep};
 use conversions::Conversions;
 pub use error::{KernelError, NotCompiled};
 use function::Function;
+use loops::OPERANDS;
 use geometry::{Geometry, Place};
 use pick::Picks;
 use published::Published;
@@ -125,8 +133,17 @@ pub struct PlacedStep<'a> {
 
 /// Scratch memory that an operator needs beside the plan of a convolution, in bytes.
 pub fn scratch_bytes(graph: &Graph, node: NodeId) -> usize {
-    match (&graph.node(node).op, graph.operand(node, 0)) {
-        (Op::Measure, Some(x)) => measure::scratch_bytes(&graph.node(x).ty.shape),
+    let shapes = || graph.operands(node).into_iter().map(|o| &graph.node(o).ty);
+    match (&graph.node(node).op, shapes().next()) {
+        (Op::Measure, Some(x)) => measure::scratch_bytes(&x.shape),
+        (Op::Moments, Some(x)) => {
+            x.nchw().map_or(0, |image| channels::scratch_bytes(image, 2))
+        }
+        (Op::ChannelSums(sums), _) => {
+            let images = shapes().filter_map(|ty| ty.nchw());
+            let image = images.reduce(|a, b| std::array::from_fn(|i| a[i].max(b[i])));
+            image.map_or(0, |image| channels::scratch_bytes(image, sums.results.len()))
+        }
         _ => 0,
     }
 }
@@ -213,6 +230,7 @@ impl PlacedStep<'_> {
                     sink,
                 )
             }
+            Op::Pointwise(expression) => self.pointwise(expression, sink),
             Op::Unary(f) => self.elementwise(Function::Unary(*f), sink),
             Op::Binary(f) => self.elementwise(Function::Binary(*f), sink),
             Op::Where => self.elementwise(Function::Where, sink),
@@ -223,10 +241,21 @@ impl PlacedStep<'_> {
                 data::quantize_measured(&src, &encoding, dst, sink)
             }
             Op::Measure => {
-                let Some(scratch) = self.scratch else {
-                    return Err(self.unsupported("no scratch memory was reserved for it"));
-                };
-                let regions = measure::lower(&self.place(0, sink)?, scratch, dst, sink)?;
+                let regions = measure::lower(&self.place(0, sink)?, self.scratch()?, dst, sink)?;
+                return Ok(regions.into());
+            }
+            Op::Moments => {
+                let src = self.blocked(0, sink)?;
+                let regions = channels::moments(&src, self.scratch()?, dst, sink)?;
+                return Ok(regions.into());
+            }
+            Op::ChannelSums(sums) => {
+                if !expression::has(sums) {
+                    return Err(self.unsupported("its expression is too complex"));
+                }
+                let sources = self.places(sink)?;
+                let sources: Vec<&Place> = sources.iter().collect();
+                let regions = channels::sums(sums, &sources, self.scratch()?, dst, sink)?;
                 return Ok(regions.into());
             }
             Op::Lookup { .. } => {
@@ -270,9 +299,7 @@ impl PlacedStep<'_> {
                 data::pad(before, after, *mode, &self.place(0, sink)?, dst, sink)
             }
             Op::Concat { axis } => {
-                let places = (0..self.operands.len())
-                    .map(|i| self.place(i, sink))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let places = self.places(sink)?;
                 data::concat(*axis, &places.iter().collect::<Vec<_>>(), dst, sink)
             }
             Op::MatMul => matmul::lower(&self.place(0, sink)?, &self.place(1, sink)?, dst, sink),
@@ -280,7 +307,6 @@ impl PlacedStep<'_> {
             | Op::ConvWeights(_)
             | Op::MaxPoolSource(_)
             | Op::CrossEntropy
-            | Op::Pointwise(_)
             | Op::ChannelSums(_)
             | Op::Moments => Err(self.unsupported("gradients are interpreted only")),
             Op::BatchNorm { .. } => Err(self
@@ -303,14 +329,33 @@ impl PlacedStep<'_> {
         }
     }
 
+    /// The places of all operands.
+    fn places(&self, sink: &mut Sink) -> Result<Vec<Place>, KernelError> {
+        (0..self.operands.len()).map(|i| self.place(i, sink)).collect()
+    }
+
+    fn scratch(&self) -> Result<i64, KernelError> {
+        self.scratch.ok_or_else(|| self.unsupported("no scratch memory was reserved for it"))
+    }
+
     /// A function of single elements of all operands.
     fn elementwise(&self, function: Function, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
-        let places: Result<Vec<Place>, _> =
-            (0..self.operands.len()).map(|i| self.place(i, sink)).collect();
-        let places = places?;
+        let places = self.places(sink)?;
         let function = (function, Conversions::of(self.op));
         let sources: Vec<&Place> = places.iter().collect();
         data::elementwise(self.op.computation().name(), function, &sources, &self.dst, sink)
+    }
+
+    fn pointwise(
+        &self,
+        expression: &Expression,
+        sink: &mut Sink,
+    ) -> Result<Vec<Piece>, KernelError> {
+        if self.operands.len() >= OPERANDS || !expression::has(expression) {
+            return Err(self.unsupported("its expression is too complex"));
+        }
+        let places = self.places(sink)?;
+        pointwise::lower(expression, &places.iter().collect::<Vec<_>>(), &self.dst, sink)
     }
 
     fn quantized(&self, conv: &QuantizedConv, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {

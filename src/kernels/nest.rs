@@ -1,59 +1,34 @@
-//! Loop nests over strided operands: all element-wise operators and all data movement.
-//!
-//! A nest computes `dst[i] = f(a[i], b[i])` where each operand's address is affine in the indices.
-//! The innermost levels are compiled into the kernel, the others run in the driver.
+//! One function of up to three operands inside loops: element-wise operators and data movement.
 
-use crate::codegen::region::{Base, Extent, Piece};
+use crate::codegen::region::Piece;
 use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
 
 use super::KernelError;
-use super::conversions::{self, Conversions, SOURCES};
+use super::conversions::{self, Conversions};
 use super::element::Element;
 use super::function::{Function, Prepared};
-use super::geometry::F32;
-use super::sink::{Levels, Pointer, Sink};
-
-/// Operands of a nest: the result and the sources.
-pub const OPERANDS: usize = 1 + SOURCES;
-
-/// One loop: its number of iterations, and each operand's stride (result first) in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Level {
-    /// Number of iterations.
-    pub extent: usize,
-    /// Bytes that each operand advances per iteration.
-    pub strides: [i64; OPERANDS],
-}
+use super::loops::{Kernel, Level, Loops, OPERANDS};
+use super::sink::Sink;
 
 /// A loop nest, outermost level first.
 #[derive(Clone, Debug)]
 pub struct Nest {
     /// What is computed.
     pub function: Function,
-    /// Where each operand starts; as many as the function reads, plus the result.
-    pub starts: Vec<(Base, i64)>,
-    /// The loops.
-    pub levels: Vec<Level>,
+    /// The loops; they have as many operands as the function reads, and the result.
+    pub loops: Loops,
     /// The elements of each operand.
     pub elements: [Element; OPERANDS],
     /// How they become numbers, and numbers elements of the result.
     pub conversions: Conversions,
 }
 
-/// Levels that a kernel runs itself.
-const INNER_LEVELS: usize = 3;
-
-/// The maximum number of elements of one call; outer loops run in the driver, which can distribute
-/// them over threads.
-const CALL_ELEMENTS: usize = 16 * 1024;
-
 impl Nest {
-    /// A nest of f32, without loops yet.
-    pub fn new(function: Function, starts: Vec<(Base, i64)>) -> Self {
+    /// A nest of f32.
+    pub fn new(function: Function, loops: Loops) -> Self {
         Nest {
             function,
-            starts,
-            levels: Vec::new(),
+            loops,
             elements: Default::default(),
             conversions: Conversions::default(),
         }
@@ -63,67 +38,26 @@ impl Nest {
     ///
     /// # Errors
     /// If the kernel does not fit the machine's registers.
-    pub fn lower(mut self, name: &str, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
-        if self.levels.iter().any(|l| l.extent == 0) {
-            return Ok(Vec::new());
-        }
-        self.levels = collapse(self.levels);
-        match self.levels[..] {
-            [only] if only.extent > CALL_ELEMENTS => self.lower_long(only, name, sink),
-            _ => Ok(vec![self.lower_collapsed(name, sink)?]),
-        }
-    }
-
-    /// Cuts a single long loop into runs and a rest.
-    fn lower_long(
-        self,
-        only: Level,
-        name: &str,
-        sink: &mut Sink,
-    ) -> Result<Vec<Piece>, KernelError> {
-        let run = CALL_ELEMENTS / 4;
-        let outer =
-            Level { extent: only.extent / run, strides: only.strides.map(|s| s * run as i64) };
-        let inner = Level { extent: run, ..only };
-        let mut rest = self.clone();
-        rest.levels = vec![Level { extent: only.extent % run, ..only }];
-        let done = outer.extent as i64;
-        rest.starts.iter_mut().zip(outer.strides).for_each(|(s, stride)| s.1 += done * stride);
-        let mut pieces =
-            vec![Nest { levels: vec![outer, inner], ..self }.lower_collapsed(name, sink)?];
-        if rest.levels[0].extent > 0 {
-            pieces.push(rest.lower_collapsed(name, sink)?);
-        }
-        Ok(pieces)
-    }
-
-    fn lower_collapsed(self, name: &str, sink: &mut Sink) -> Result<Piece, KernelError> {
-        let inner = inner_levels(&self.levels);
-        let (outer, inner) = self.levels.split_at(self.levels.len() - inner);
-        let operands = self.starts.len();
-        let Nest { function, elements, conversions, .. } = &self;
-        let form = format!("nest {operands} {function:?} {inner:?} {elements:?} {conversions:?}");
-        let target = sink.machine.target;
-        let kernel = sink.program(name, form, |n| self.program(n, target, inner))?;
-        let parts = sink.machine.parts();
-        Ok(match operands {
-            1 => piece::<1>(&self.starts, outer, kernel, parts),
-            2 => piece::<2>(&self.starts, outer, kernel, parts),
-            3 => piece::<3>(&self.starts, outer, kernel, parts),
-            _ => piece::<4>(&self.starts, outer, kernel, parts),
-        })
+    pub fn lower(self, name: &str, sink: &mut Sink) -> Result<Vec<Piece>, KernelError> {
+        self.loops.clone().lower(name, &self, sink)
     }
 }
 
-impl Nest {
-    /// The kernel of the innermost levels.
+impl Kernel for Nest {
+    fn form(&self, operands: usize, levels: &[Level]) -> String {
+        let Nest { function, elements, conversions, .. } = self;
+        let (elements, levels) = (&elements[..operands], levels.iter().map(|l| l.form(operands)));
+        let levels: Vec<_> = levels.collect();
+        format!("nest {operands} {function:?} {levels:?} {elements:?} {conversions:?}")
+    }
+
     fn program(
         &self,
         name: String,
         target: Target,
+        operands: usize,
         levels: &[Level],
     ) -> Result<Program, OverBudget> {
-        let operands = self.starts.len();
         let mut b = Builder::new(name, target, operands);
         let moving = 1 + self.conversions.sources(operands - 1);
         let pointers: Vec<P> = (0..moving).map(|i| b.arg(i)).collect();
@@ -133,60 +67,6 @@ impl Nest {
         emit.level(&mut b, levels);
         b.finish()
     }
-}
-
-fn piece<const N: usize>(
-    starts: &[(Base, i64)],
-    outer: &[Level],
-    kernel: usize,
-    parts: usize,
-) -> Piece {
-    let mut levels =
-        Levels::<N>::new(std::array::from_fn(|i| Pointer::new(starts[i].0, starts[i].1)));
-    let strides = |l: &Level| std::array::from_fn(|i| l.strides[i]);
-    // The outermost loop with enough iterations is cut into chunks; loops outside it become chunk
-    // levels unchanged.
-    let cut = outer.iter().position(|l| l.extent >= parts).unwrap_or(outer.len().saturating_sub(1));
-    let mut split = None;
-    for (i, level) in outer.iter().enumerate().take(cut + 1) {
-        match i < cut {
-            true => drop(levels.chunk(level.extent, strides(level))),
-            false => split = Some(levels.split(level.extent, parts, strides(level))),
-        }
-    }
-    split.into_iter().for_each(|s| levels.rest(s));
-    for level in outer.iter().skip(cut + 1) {
-        levels.inner(Extent::Fixed(level.extent as u32), strides(level));
-    }
-    levels.piece(kernel, &[])
-}
-
-/// Drops levels with a single iteration and joins neighbours that traverse memory like one loop.
-/// The result is never empty.
-pub(super) fn collapse(levels: Vec<Level>) -> Vec<Level> {
-    let mut kept: Vec<Level> = Vec::new();
-    for level in levels.into_iter().filter(|l| l.extent != 1) {
-        match kept.last_mut() {
-            Some(outer) if outer.strides == level.strides.map(|s| s * level.extent as i64) => {
-                *outer = Level { extent: outer.extent * level.extent, strides: level.strides };
-            }
-            _ => kept.push(level),
-        }
-    }
-    if kept.is_empty() {
-        kept.push(Level { extent: 1, strides: [F32; OPERANDS] });
-    }
-    kept
-}
-
-/// How many of the innermost levels the kernel runs itself.
-fn inner_levels(levels: &[Level]) -> usize {
-    let mut elements = 1;
-    let fits = levels.iter().rev().take(INNER_LEVELS).take_while(|l| {
-        elements *= l.extent;
-        elements <= CALL_ELEMENTS
-    });
-    fits.count().max(1)
 }
 
 struct Emit {

@@ -14,7 +14,7 @@ use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
 
 use super::KernelError;
 use super::geometry::{F32, Place};
-use super::nest::{Level, OPERANDS, collapse};
+use super::loops::{Level, OPERANDS, collapse};
 use super::sink::{Levels, Pointer, Sink, WEIGHTS};
 use super::view::axis_offset;
 

@@ -6,7 +6,8 @@ use resnetc_ir::ty::Layout;
 use super::element::Element;
 use super::function::Function;
 use super::geometry::Place;
-use super::nest::{Level, Nest, OPERANDS};
+use super::loops::{Level, Loops, OPERANDS};
+use super::nest::Nest;
 
 /// How one axis of the iteration traverses an operand: index `i` reads element `start + step * i`
 /// of the operand's axis.
@@ -52,7 +53,7 @@ impl<'a> View<'a> {
     }
 
     /// The byte offset that `index` along an axis of the iteration adds.
-    fn offset(&self, axis: usize, index: usize) -> i64 {
+    pub(super) fn offset(&self, axis: usize, index: usize) -> i64 {
         match self.axes[axis] {
             None => 0,
             Some(a) => axis_offset(self.place, a.axis, a.start + a.step * index as i64),
@@ -80,27 +81,33 @@ pub(super) fn axis_offset(place: &Place, axis: usize, index: i64) -> i64 {
 
 /// The nests that compute `function` for every index of `extents`, the result first among `views`.
 pub fn nests(function: Function, extents: &[usize], views: &[View<'_>]) -> Vec<Nest> {
-    let starts = views.iter().map(|v| (v.place.base, v.place.origin())).collect();
     let element = |v: &View<'_>| Element::of(v.place.geometry.ty.dtype).unwrap_or_default();
     let elements = std::array::from_fn(|i| views.get(i).map(element).unwrap_or_default());
-    let mut nests = vec![(Nest { elements, ..Nest::new(function, starts) }, Vec::new())];
+    let nest = |loops| Nest { elements, ..Nest::new(function, loops) };
+    loops(extents, views).into_iter().map(nest).collect()
+}
+
+/// The loops over every index of `extents`, the result first among `views`.
+pub fn loops(extents: &[usize], views: &[View<'_>]) -> Vec<Loops> {
+    let starts = views.iter().map(|v| (v.place.base, v.place.origin())).collect();
+    let mut all = vec![(Loops { starts, levels: Vec::new() }, Vec::new())];
     let lanes_last = views[0].place.geometry.ty.layout == Layout::Blocked;
     for (axis, &extent) in extents.iter().enumerate() {
         let segments = segments(extent, |i| {
             std::array::from_fn(|o| views.get(o).map_or(0, |v| v.offset(axis, i)))
         });
-        nests = nests
+        all = all
             .into_iter()
-            .flat_map(|(nest, lanes)| {
-                segments.iter().map(move |s| s.extend(&nest, &lanes, lanes_last && axis == 1))
+            .flat_map(|(loops, lanes)| {
+                segments.iter().map(move |s| s.extend(&loops, &lanes, lanes_last && axis == 1))
             })
             .collect();
     }
-    let finish = |(mut nest, lanes): (Nest, Vec<Level>)| {
-        nest.levels.extend(lanes);
-        nest
+    let finish = |(mut loops, lanes): (Loops, Vec<Level>)| {
+        loops.levels.extend(lanes);
+        loops
     };
-    nests.into_iter().map(finish).collect()
+    all.into_iter().map(finish).collect()
 }
 
 /// Addresses along one axis: `outer` runs of `inner` elements, both evenly spaced.
@@ -112,17 +119,17 @@ struct Segment {
 }
 
 impl Segment {
-    /// The nest with the segment's loops added, the inner loop to those that come last if
+    /// The loops with those of the segment added, the inner one to those that come last if
     /// `lanes_last`.
-    fn extend(&self, nest: &Nest, lanes: &[Level], lanes_last: bool) -> (Nest, Vec<Level>) {
-        let (mut nest, mut lanes) = (nest.clone(), lanes.to_vec());
-        nest.starts.iter_mut().zip(self.start).for_each(|(s, add)| s.1 += add);
-        nest.levels.push(self.outer);
+    fn extend(&self, loops: &Loops, lanes: &[Level], lanes_last: bool) -> (Loops, Vec<Level>) {
+        let (mut loops, mut lanes) = (loops.clone(), lanes.to_vec());
+        loops.starts.iter_mut().zip(self.start).for_each(|(s, add)| s.1 += add);
+        loops.levels.push(self.outer);
         match lanes_last {
             true => lanes.push(self.inner),
-            false => nest.levels.push(self.inner),
+            false => loops.levels.push(self.inner),
         }
-        (nest, lanes)
+        (loops, lanes)
     }
 }
 

@@ -42,7 +42,12 @@ pub(crate) fn call(function: &Encoded, args: &[u64], memory: &mut EmulatedMemory
     let words =
         bytes.chunks_exact(4).map(|w| f32::from_bits(u32::from_le_bytes([w[0], w[1], w[2], w[3]])));
     let start = memory.add(words.collect());
-    let stack = memory.add(vec![0.0; STACK]);
+    // Arguments that registers do not hold are above the return address.
+    let on_stack = args.get(ARGUMENTS.len()..).unwrap_or_default();
+    let words = on_stack.iter().flat_map(|&arg| [arg as u32, (arg >> 32) as u32]);
+    let mut words: Vec<f32> = words.map(f32::from_bits).collect();
+    words.splice(0..0, vec![0.0; STACK]);
+    let stack = memory.add(words);
     let code = &function.bytes[..function.code];
     let decoded: Vec<Instruction> =
         Decoder::with_ip(64, code, start, DecoderOptions::NONE).iter().collect();

@@ -173,24 +173,32 @@ impl Writer<'_> {
 
 /// A program for `target` made from random numbers.
 pub(crate) fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: usize) -> Program {
-    // Arguments: two buffers, two counts. Further pointers start as copies of the buffers'.
-    let extra = 2 + spares;
+    // Arguments: two buffers, two counts, more buffers. Further pointers start as copies of the
+    // first two.
+    let (passed, extra) = (passed(spares), 2 + spares);
     let vectors = if spares.is_multiple_of(2) { target.vectors } else { 3 + spares };
     let mut writer = Writer { dice, target, vectors, pointers: vec![(0, 0); 2], turns: Vec::new() };
     let mut body: Vec<Inst> = (0..extra)
-        .map(|i| Inst::CopyPointer { dst: P(4 + i as u8), src: P(i as u8 % 2) })
+        .map(|i| Inst::CopyPointer { dst: P((4 + passed + i) as u8), src: P(i as u8 % 2) })
         .collect();
     for i in 0..vectors {
-        let src = P(i as u8 % 2).at((16 * i as i32).into());
+        let from = if i < passed { 4 + i } else { i % 2 };
+        let src = P(from as u8).at((16 * i as i32).into());
         body.push(Inst::Load { dst: V(i as u8), src });
     }
     let known = [(P(2), counts[0]), (P(3), counts[1])];
     body.extend(writer.block(3, &known));
     for i in 0..vectors {
-        let dst = P(4 + i as u8 % 2).at((4 * (i * target.lanes) as i32 - 4 * START as i32).into());
+        let dst = P((4 + passed + i % 2) as u8).at((4 * (i * target.lanes) as i32 - 4 * START as i32).into());
         body.push(Inst::Store { dst, src: V(i as u8) });
     }
-    Program { name: "random".into(), target, args: 4, pointers: 4 + extra, body }
+    let (args, pointers) = (4 + passed, 4 + passed + extra);
+    Program { name: "random".into(), target, args, pointers, body }
+}
+
+/// How many more buffers are passed: as many as leave registers for three counters.
+fn passed(spares: usize) -> usize {
+    6 - spares
 }
 
 /// Buffers with ordinary numbers, and some special ones.
@@ -210,12 +218,12 @@ pub(crate) fn case(target: Target) -> impl Strategy<Value = Case> {
     (proptest::collection::vec(any::<u32>(), 20..400), counts, 0usize..7, any::<u32>()).prop_map(
         move |(dice, counts, spares, seed)| Case {
             program: program(target, &dice, counts, spares),
-            given: vec![
-                Given::Buffer { values: buffer(seed), start: START },
-                Given::Buffer { values: buffer(!seed), start: START },
-                Given::Count(counts[0]),
-                Given::Count(counts[1]),
-            ],
+            given: {
+                let buffer = |seed| Given::Buffer { values: buffer(seed), start: START };
+                let counts = counts.map(Given::Count);
+                let more = (0..passed(spares) as u32).map(|i| buffer(seed.wrapping_add(i + 1)));
+                [buffer(seed), buffer(!seed)].into_iter().chain(counts).chain(more).collect()
+            },
         },
     )
 }

@@ -22,8 +22,8 @@ pub use crate::isa::Target;
 /// stack pointer.
 pub const POINTERS: usize = 15;
 
-/// The maximum number of arguments of a program: what the System V convention passes in registers.
-pub const MAX_ARGS: usize = 6;
+/// The maximum number of arguments of a program, so that enough registers are left for counters.
+pub const MAX_ARGS: usize = 10;
 
 /// A vector register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -393,6 +393,8 @@ pub(super) static POINTER_REGISTERS: [Register; 15] = [
     Register::R15,
 ];
 
+/// How many of the first [`POINTER_REGISTERS`] hold arguments; the others are on the stack.
+pub(super) const ARGUMENTS: usize = 6;
 /// How many of the first [`POINTER_REGISTERS`] a callee need not save.
 pub(super) const CALLER_SAVED: usize = 9;
 

@@ -3,7 +3,7 @@
 
 use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
-use super::codes::{CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS, low_half};
+use super::codes::{ARGUMENTS, CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS, low_half};
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
@@ -135,6 +135,7 @@ impl<'p> Emitter<'p> {
         if self.frame {
             self.emit(Instruction::with2(Code::Sub_rm64_imm8, Register::RSP, SPILL)?)?;
         }
+        self.load_arguments(saved.len())?;
         if self.usage.tiles > 0 {
             self.configure_tiles()?;
         }
@@ -154,6 +155,19 @@ impl<'p> Emitter<'p> {
         }
         self.emit(Instruction::with(Code::Retnq))?;
         Ok(self.finish())
+    }
+
+    /// Loads the arguments that are on the stack: above the registers that were saved, and the
+    /// return address.
+    fn load_arguments(&mut self, saved: usize) -> Result<(), IcedError> {
+        let frame = if self.frame { i64::from(SPILL) } else { 0 };
+        for position in ARGUMENTS..self.program.args {
+            let words = saved + 1 + position - ARGUMENTS;
+            let place = MemoryOperand::with_base_displ(Register::RSP, frame + 8 * words as i64);
+            let register = POINTER_REGISTERS[position];
+            self.emit(Instruction::with2(Code::Mov_r64_rm64, register, place)?)?;
+        }
+        Ok(())
     }
 
     fn block(&mut self, body: &[Inst], depth: usize) -> Result<(), IcedError> {

@@ -125,6 +125,23 @@ pub struct ConvGradient {
     pub image: [usize; 2],
 }
 
+impl ConvGradient {
+    /// The window of the convolution by which `dy` and the turned weights, `[C, K, R, S]` with all
+    /// taps in reverse order, give the gradient with respect to the source. `None` for more than one
+    /// group, for strides, and where a tap never leaves the padding.
+    pub fn turned(&self) -> Option<Window> {
+        let Window { kernel, strides, dilations, pads } = self.window;
+        let rest = |axis: usize, pad: usize| (dilations[axis] * (kernel[axis] - 1)).checked_sub(pad);
+        let pads = Pads {
+            top: rest(0, pads.top)?,
+            left: rest(1, pads.left)?,
+            bottom: rest(0, pads.bottom)?,
+            right: rest(1, pads.right)?,
+        };
+        (self.groups == 1 && strides == [1, 1]).then_some(Window { pads, ..self.window })
+    }
+}
+
 /// Attributes of [`Op::Gemm`].
 ///
 /// Operands: `a`, `b`, `[c]`. With `A = a` or its transpose (`[M, K]`) and `B` likewise (`[K, N]`),
@@ -441,8 +458,8 @@ pub enum Op {
     /// Maximum over windows; padding never wins, NaN always does. Operands: `x [N, C, H, W]`.
     MaxPool(Pool),
     /// The gradient of [`Op::MaxPool`] with respect to its operand: each element of `dy` is added to
-    /// the first of the largest elements of its window, in row-major order (PyTorch); to the last
-    /// NaN, if there is one. Operands: `dy [N, C, P, Q], x [N, C, H, W]`.
+    /// the first of the largest elements of its window, in row-major order (PyTorch), and to none in
+    /// a window with NaN. Operands: `dy [N, C, P, Q], x [N, C, H, W]`.
     MaxPoolSource(Pool),
     /// Mean over windows. Operands: `x [N, C, H, W]`.
     AveragePool {

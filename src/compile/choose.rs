@@ -8,7 +8,7 @@ use crate::kernels::Algorithm;
 use crate::kernels::algorithm::{Choice, Considered};
 use crate::kernels::problem::ConvProblem;
 use crate::kernels::sink::Machine;
-use crate::kernels::site::Site;
+use crate::kernels::site::{Site, convolution};
 use crate::options::{Numerics, Options};
 use crate::report::convolutions::{ChosenConvolution, Verdict};
 
@@ -110,9 +110,10 @@ struct Convolution<'a> {
 impl<'a> Convolution<'a> {
     fn of(graph: &'a Graph, node: NodeId) -> Option<Self> {
         let found = graph.node(node);
-        let Op::Conv(conv) = found.op else { return None };
+        let conv = convolution(&found.op)?;
         let operands = graph.operands(node).into_iter().map(|o| &graph.node(o).ty).collect();
-        let weights = [Some(1), conv.projected_operand().map(|operand| operand + 1)];
+        let is_turned = matches!(found.op, Op::ConvSource(_));
+        let weights = [(!is_turned).then_some(1), conv.projected_operand().map(|operand| operand + 1)];
         let constant = |at| Some(graph.f32_constant_of(graph.operand(node, at)?)?.as_ref());
         let weights = weights.into_iter().flatten().filter_map(constant).collect();
         Some(Convolution { op: &found.op, operands, weights, result: &found.ty })

@@ -15,7 +15,7 @@ use crate::host::cpu::Vendor;
 use crate::isa::Isa;
 use crate::kernels::geometry::Zero;
 use crate::kernels::published::{Offer, Published};
-use crate::kernels::sink::{Machine, Pack, Sink};
+use crate::kernels::sink::{ALIGN, Machine, Pack, Sink};
 use crate::kernels::{self, KernelError, NotCompiled, Operand, PlacedStep};
 use crate::options::Options;
 use crate::passes::{self, Remarks};
@@ -149,7 +149,8 @@ pub fn plan(graph: &Graph, choices: &Choices, reuse: Reuse) -> Plan {
             graph.users(node).into_iter().any(|user| reads(user).flatten() == Some(offer.fact))
         };
         let published = choice.plan.offers().into_iter().filter(is_read).collect();
-        Workspace { scratch: choice.plan.scratch_bytes(), published }
+        let scratch = choice.plan.scratch_bytes().next_multiple_of(ALIGN);
+        Workspace { scratch: scratch + choice.plan.packed_bytes(), published }
     };
     let nodes = graph.topo().into_iter();
     let workspaces: HashMap<_, _> = nodes.map(|node| (node, workspace(node))).collect();

@@ -9,7 +9,7 @@ use resnetc_ir::op::Conv;
 use crate::codegen::region::Piece;
 
 use super::KernelError;
-use super::conv::pack::Weights;
+use super::conv::filters::Filters;
 use super::conv::{Operands, Projection};
 use super::published::{Fact, Offer, Published};
 use super::sink::Sink;
@@ -24,6 +24,12 @@ pub trait ConvPlan: fmt::Debug + Send + Sync {
 
     /// Bytes of scratch memory in the arena during the step.
     fn scratch_bytes(&self) -> usize {
+        0
+    }
+
+    /// Bytes of the weights that each run packs, if they are not constants; they are in the arena
+    /// during the step, behind the scratch memory.
+    fn packed_bytes(&self) -> usize {
         0
     }
 
@@ -57,7 +63,7 @@ pub struct ConvStep<'a> {
     /// The operator.
     pub conv: &'a Conv,
     /// Its weights and its bias.
-    pub weights: Weights,
+    pub weights: Filters,
     /// Source, residual and result.
     pub operands: Operands<'a>,
     /// The second value that is convolved, beside the source.
@@ -136,6 +142,9 @@ pub enum Refusal {
         /// The minimum.
         least: usize,
     },
+    /// The weights are no constants.
+    #[error("weights that are computed")]
+    ComputedWeights,
     /// A second source is convolved.
     #[error("projection")]
     Projection,

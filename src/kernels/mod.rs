@@ -5,6 +5,7 @@
 //! | [`geometry`] | where the elements of a value are stored |
 //! | [`sink`] | what lowering produces |
 //! | [`conv`] | convolution and matrix product |
+//! | [`conv_weights`] | the gradient of a convolution with respect to its weights |
 //! | [`problem`] | a convolution as one printable line |
 //! | [`algorithm`] | the algorithms for convolutions, and the choice of one for each site |
 //! | [`site`], [`conv_plan`] | the input of algorithms for a convolution, and the interface of their plans |
@@ -19,6 +20,7 @@
 //! | [`epilogue`] | how sums end: what is added, activation, what is published |
 //! | [`tiling`] | register tiles over pixels |
 //! | [`channels`] | sums, means and variances of channels |
+//! | [`pool_source`] | the gradient of a maximum pool |
 //! | [`pool`], [`reduce`], [`softmax`], [`matmul`], [`top`] | their operators |
 //! | [`loops`], [`view`] | nested loops over strided operands |
 //! | [`nest`], [`function`] | one function in such loops: element-wise operators and data movement |
@@ -32,6 +34,7 @@
 //! | [`data`] | the operators that are loop nests |
 //! | `copy` | copies rows of pixels |
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use resnetc_ir::op::{Conv, Op, QuantizedConv, Residual};
@@ -44,6 +47,7 @@ pub mod algorithm;
 pub mod channels;
 pub mod conv;
 pub mod conv_plan;
+pub mod conv_weights;
 pub mod conversions;
 mod copy;
 pub mod data;
@@ -63,6 +67,7 @@ pub mod nest;
 pub mod pick;
 pub mod pointwise;
 pub mod pool;
+pub mod pool_source;
 pub mod power;
 pub mod precision;
 pub mod problem;
@@ -84,6 +89,7 @@ pub mod view;
 pub mod winograd;
 
 pub use algorithm::Algorithm;
+use conv::filters::Filters;
 use conv::pack::Weights;
 use conv_plan::{ConvPlan, ConvStep};
 use conversions::Conversions;
@@ -95,6 +101,7 @@ use pick::Picks;
 use published::Published;
 use residual::Added;
 use sink::{Sink, WEIGHTS};
+use site::convolution;
 
 /// An operand of a step.
 #[derive(Clone, Debug)]
@@ -139,6 +146,10 @@ pub fn scratch_bytes(graph: &Graph, node: NodeId) -> usize {
         (Op::Moments, Some(x)) => {
             x.nchw().map_or(0, |image| channels::scratch_bytes(image, 2))
         }
+        (Op::ConvWeights(gradient), _) => {
+            let form = conv_weights::Form::in_graph(graph, node, gradient);
+            form.map_or(0, |form| form.scratch_bytes())
+        }
         (Op::ChannelSums(sums), _) => {
             let images = shapes().filter_map(|ty| ty.nchw());
             let image = images.reduce(|a, b| std::array::from_fn(|i| a[i].max(b[i])));
@@ -155,7 +166,10 @@ pub fn scratch_bytes(graph: &Graph, node: NodeId) -> usize {
 pub fn lower(step: &PlacedStep<'_>, sink: &mut Sink) -> Result<Vec<Region>, KernelError> {
     step.check_elements()?;
     let region = |pieces| Region { name: step.name.to_owned(), pieces };
-    let mut regions: Vec<_> = step.pieces(sink)?.into_iter().map(region).collect();
+    sink.begin(step.packed());
+    let regions = step.pieces(sink)?;
+    let preparation = Some(sink.take_preparation()).filter(|pieces| !pieces.is_empty());
+    let mut regions: Vec<_> = preparation.into_iter().chain(regions).map(region).collect();
     if let (true, false, Some(last)) =
         (step.fill_halo, step.dst.geometry.is_dense(), regions.last_mut())
     {
@@ -188,14 +202,16 @@ fn added<'a>(conv: &Conv, place: Option<&'a Place>) -> Option<Added<'a>> {
 }
 
 impl PlacedStep<'_> {
-    fn convolution(&self, conv: &Conv, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
+    fn convolution(&self, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
+        let conv = convolution(self.op).ok_or_else(|| self.unsupported("it was not lowered"))?;
+        let conv = &conv;
         let plan = self.plan.ok_or_else(|| self.unsupported("its result is not in nchw16c"))?;
         if plan.scratch_bytes() > 0 && self.scratch.is_none() {
             return Err(self.unsupported("no scratch memory was reserved for it"));
         }
         let residual = conv.residual_operand().map(|i| self.blocked(i, sink)).transpose()?;
         let residual = added(conv, residual.as_ref());
-        let weights = self.weights(conv.bias)?;
+        let weights = self.filters(conv.bias, sink)?;
         let src = self.place(0, sink)?;
         let projected = self.projected(conv, sink)?;
         let step = ConvStep {
@@ -215,7 +231,7 @@ impl PlacedStep<'_> {
         let dst = &self.dst;
         let conversions = Conversions::of(self.op);
         let pieces = match self.op.computation() {
-            Op::Conv(conv) => return self.convolution(conv, sink),
+            Op::Conv(_) | Op::ConvSource(_) => return self.convolution(sink),
             Op::QuantizedConv(conv) => self.quantized(conv, sink),
             Op::Gemm(gemm) => {
                 if gemm.transpose_a || !gemm.transpose_b || gemm.alpha != 1.0 || gemm.beta != 1.0 {
@@ -303,12 +319,19 @@ impl PlacedStep<'_> {
                 data::concat(*axis, &places.iter().collect::<Vec<_>>(), dst, sink)
             }
             Op::MatMul => matmul::lower(&self.place(0, sink)?, &self.place(1, sink)?, dst, sink),
-            Op::ConvSource(_)
-            | Op::ConvWeights(_)
-            | Op::MaxPoolSource(_)
-            | Op::CrossEntropy
-            | Op::ChannelSums(_)
-            | Op::Moments => Err(self.unsupported("gradients are interpreted only")),
+            Op::ConvWeights(gradient) => {
+                let (dy, src) = (self.blocked(0, sink)?, self.place(1, sink)?);
+                let shapes = [&dy, &src].map(|place| place.geometry.nchw());
+                let layout = src.geometry.ty.layout;
+                let form = conv_weights::Form::of(gradient, shapes[0], shapes[1], layout)
+                    .ok_or_else(|| self.unsupported("it was not lowered to whole groups"))?;
+                return form.lower([&dy, &src], self.scratch()?, dst, sink);
+            }
+            Op::MaxPoolSource(pool) => {
+                let places = [self.blocked(0, sink)?, self.blocked(1, sink)?];
+                pool_source::lower(pool, [&places[0], &places[1]], dst, sink)
+            }
+            Op::CrossEntropy => Err(self.unsupported("it was not lowered to arithmetic")),
             Op::BatchNorm { .. } => Err(self
                 .unsupported("it was not lowered to arithmetic: its parameters are not constants")),
             Op::Input | Op::Constant(_) | Op::OnBytes(_) => return Ok(Vec::new()),
@@ -327,6 +350,15 @@ impl PlacedStep<'_> {
             (DType::U8 | DType::I8, DType::F32) => Ok(Function::Copy),
             _ => Err(self.unsupported("only f32 is converted to u8, and bytes to f32")),
         }
+    }
+
+    /// The part of the scratch memory that is for packed weights, as offsets in the arena.
+    fn packed(&self) -> Range<i64> {
+        let start = |plan: &dyn ConvPlan| {
+            self.scratch.unwrap_or_default() + sink::aligned(plan.scratch_bytes() as i64)
+        };
+        let range = |plan: &dyn ConvPlan| start(plan)..start(plan) + plan.packed_bytes() as i64;
+        self.plan.map_or(0..0, range)
     }
 
     /// The places of all operands.
@@ -406,7 +438,7 @@ impl PlacedStep<'_> {
             return Ok(None);
         };
         let weights = self.weights_at(operand + 1, None)?;
-        Ok(Some(conv::Projection { src, weights, window }))
+        Ok(Some(conv::Projection { src, weights: weights.into(), window }))
     }
 
     /// Whether values of bytes may be operands and results: where elements are only moved,
@@ -491,6 +523,23 @@ impl PlacedStep<'_> {
                 Err(self.unsupported(&format!("its {what} is computed at run time")))
             }
         }
+    }
+
+    /// The weights of a convolution, constants or values, and its bias.
+    fn filters(&self, bias: bool, sink: &mut Sink) -> Result<Filters, KernelError> {
+        let is_turned = matches!(self.op, Op::ConvSource(_));
+        if !is_turned && matches!(self.operand(1)?, Operand::Constant(_)) {
+            return Ok(self.weights(bias)?.into());
+        }
+        let weights = self.place(1, sink)?;
+        if weights.geometry.ty.layout == Layout::Blocked {
+            return Err(self.unsupported("its weights are in nchw16c"));
+        }
+        let bias = bias.then(|| self.place(2, sink)).transpose()?;
+        Ok(match is_turned {
+            true => Filters::turned(&weights),
+            false => Filters::computed(&weights, bias),
+        })
     }
 
     /// The constant operands 1 and, if there is a bias, 2.

@@ -30,14 +30,23 @@ pub enum Kind {
 /// The taps of a window along one axis that are inside the image: the first tap's element, and the
 /// number of taps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Inside {
-    first: i64,
-    taps: usize,
+pub(super) struct Inside {
+    pub(super) first: i64,
+    pub(super) taps: usize,
     /// The divisor of a mean along this axis.
     divisor: usize,
 }
 
-fn inside(
+impl Inside {
+    /// Whether the `i`-th window after this one, at steps of `stride`, is of the same form.
+    pub(super) fn is_followed(&self, other: Inside, i: usize, stride: i64) -> bool {
+        let Inside { first, taps, divisor } = *self;
+        other == Inside { first: first + stride * i as i64, taps, divisor }
+    }
+}
+
+/// The taps of the window of an output along an axis.
+pub(super) fn inside(
     window: &Window,
     axis: usize,
     extent: usize,
@@ -133,12 +142,8 @@ impl Row {
             let first = inside(&self.window, 0, h, y, include);
             // Evenly spaced rows with the same number of taps share a piece.
             let stride = self.window.strides[0] as i64;
-            let like = |i: usize| {
-                let it = inside(&self.window, 0, h, y + i, include);
-                it.taps == first.taps
-                    && it.divisor == first.divisor
-                    && it.first == first.first + stride * i as i64
-            };
+            let like =
+                |i: usize| first.is_followed(inside(&self.window, 0, h, y + i, include), i, stride);
             let count = (1..rows - y).take_while(|&i| like(i)).count() + 1;
             let divisors: Vec<f32> =
                 self.columns.iter().map(|x| (x.divisor * first.divisor) as f32).collect();
@@ -173,12 +178,7 @@ impl Row {
         let mut x = 0;
         while x < self.columns.len() {
             let first = self.columns[x];
-            let like = |i: usize| {
-                let it = self.columns[x + i];
-                it.taps == first.taps
-                    && it.divisor == first.divisor
-                    && it.first == first.first + stride * i as i64
-            };
+            let like = |i: usize| first.is_followed(self.columns[x + i], i, stride);
             let count = (1..self.columns.len() - x).take_while(|&i| like(i)).count() + 1;
             self.columns(&mut b, &conversions, x, count);
             x += count;

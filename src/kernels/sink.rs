@@ -2,6 +2,7 @@
 //! regions.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece};
 use crate::codegen::vir::{OverBudget, Program, Target, Work};
@@ -113,6 +114,15 @@ pub struct Sink {
     packs: Vec<Pack>,
     weight_bytes: usize,
     thread_bytes: usize,
+    preparation: Preparation,
+}
+
+/// What a step does first: it packs weights that are values.
+#[derive(Default)]
+struct Preparation {
+    /// The free part of the memory for them, as offsets in the arena.
+    free: Range<i64>,
+    pieces: Vec<Piece>,
 }
 
 impl Sink {
@@ -126,7 +136,38 @@ impl Sink {
             packs: Vec::new(),
             weight_bytes: 0,
             thread_bytes: 0,
+            preparation: Preparation::default(),
         }
+    }
+
+    /// Begins a step that has this memory for packed weights, as offsets in the arena.
+    pub fn begin(&mut self, free: Range<i64>) {
+        self.preparation = Preparation { free, pieces: Vec::new() };
+    }
+
+    /// Reserves memory for weights that each run packs, and returns its offset in the arena.
+    ///
+    /// # Errors
+    /// If the step has not so much: a bug.
+    pub fn reserve_packed(&mut self, bytes: usize) -> Result<i64, KernelError> {
+        let free = &mut self.preparation.free;
+        let end = free.start + bytes.next_multiple_of(ALIGN) as i64;
+        if end > free.end {
+            let lacking = end - free.end;
+            let reason = format!("{lacking} bytes are lacking for its packed weights");
+            return Err(KernelError::Unsupported { op: "conv", node: String::new(), reason });
+        }
+        Ok(std::mem::replace(&mut free.start, end))
+    }
+
+    /// Adds to what the step does before everything else.
+    pub fn prepare(&mut self, pieces: Vec<Piece>) {
+        self.preparation.pieces.extend(pieces);
+    }
+
+    /// What the step does first.
+    pub fn take_preparation(&mut self) -> Vec<Piece> {
+        std::mem::take(&mut self.preparation).pieces
     }
 
     /// The index of the program of this form, built on first use.
@@ -232,6 +273,11 @@ impl Pointer {
         self
     }
 
+    /// The base and the offset.
+    pub fn start(&self) -> (Base, i64) {
+        (self.base, self.offset)
+    }
+
     fn place(self) -> Address {
         Address { base: self.base, offset: self.offset, strides: self.strides }
     }
@@ -285,6 +331,12 @@ impl<const N: usize> Levels<N> {
         let per = total.div_ceil(parts.clamp(1, total.max(1)));
         let level = self.chunk(total.div_ceil(per), strides.map(|s| s * per as i64));
         Split { level, per, total, strides }
+    }
+
+    /// Makes a pointer advance by this many bytes from chunk to chunk of a split level, and not
+    /// inside of a chunk.
+    pub fn widen(&mut self, split: &Split<N>, pointer: usize, bytes: i64) {
+        self.pointers[pointer].strides[split.level] = bytes;
     }
 
     /// Adds the inner half of a split level.

@@ -33,15 +33,26 @@ pub struct Site<'a> {
     pub conv: Conv,
     /// Its constant weights, followed by those of the projection.
     pub weights: &'a [&'a Tensor],
+    /// Whether its weights are values, which every run packs.
+    pub computed: bool,
     /// The shapes.
     pub shapes: Shapes,
     /// The machine.
     pub machine: Machine,
 }
 
+/// The convolution that an operator is: itself, or that of a gradient with turned weights.
+pub fn convolution(op: &Op) -> Option<Conv> {
+    match op {
+        Op::Conv(conv) => Some(*conv),
+        Op::ConvSource(gradient) => Some(Conv::new(gradient.turned()?, 1)),
+        _ => None,
+    }
+}
+
 impl<'a> Site<'a> {
     /// The site of an operator with these operands; `None` if it is not a convolution of f32 into
-    /// nchw16c.
+    /// nchw16c. Without constant weights, they are values.
     pub fn of(
         op: &Op,
         operands: &[&TensorType],
@@ -49,7 +60,8 @@ impl<'a> Site<'a> {
         dst: &TensorType,
         machine: Machine,
     ) -> Option<Self> {
-        let (&Op::Conv(conv), Some(src)) = (op, operands.first()) else { return None };
+        let conv = convolution(op)?;
+        let src = operands.first()?;
         (dst.layout == Layout::Blocked && dst.dtype == DType::F32).then_some(())?;
         let shape = |operand: Option<usize>| operands.get(operand?)?.nchw();
         let shapes = Shapes {
@@ -59,7 +71,8 @@ impl<'a> Site<'a> {
             projected: shape(conv.projected_operand()),
             dst: dst.nchw()?,
         };
-        Some(Site { conv, weights, shapes, machine })
+        let computed = weights.is_empty();
+        Some(Site { conv, weights, computed, shapes, machine })
     }
 
     /// The sites for which algorithms are judged: the same with one image and fixed numbers of

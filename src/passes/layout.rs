@@ -39,7 +39,11 @@
 //! | operator | operands | result |
 //! |---|---|---|
 //! | input, constant | | planar |
-//! | conv | blocked; planar if it is a stem, see below | blocked |
+//! | conv, conv_source | blocked; planar if it is a stem, see below | blocked |
+//! | conv_weights | blocked; the source as for the convolution | planar |
+//! | max_pool_source | blocked | blocked |
+//! | moments, channel_sums | blocked; numbers of channels planar | planar |
+//! | pointwise | as binary; numbers of channels planar | that of the operands |
 //! | pools | blocked | blocked |
 //! | gemm | any | blocked |
 //! | unary, binary, where, quantize and the like, pad, slice, gather, interpolate, concat of rank 2 or 4 | blocked if any is | that of the operands |
@@ -58,7 +62,7 @@
 
 use std::collections::HashMap;
 
-use resnetc_ir::op::Pads;
+use resnetc_ir::op::{ConvGradient, Pads, Window};
 use resnetc_ir::patch::Value;
 use resnetc_ir::ty::BLOCK;
 use resnetc_ir::{Graph, Layout, NodeId, Op, Patch};
@@ -121,18 +125,45 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         Op::Input | Op::Constant(_) | Op::Reorder(_) | Op::OnBytes(_) => return None,
         Op::Conv(conv) => {
             let mut wants = all(Want::AsIs);
-            *wants.first_mut()? = source_of_conv(graph, node)?;
+            *wants.first_mut()? = source(graph, *operands.first()?, conv.groups, &conv.window)?;
             for shortcut in conv.residual_operand().into_iter().chain(conv.projected_operand()) {
                 *wants.get_mut(shortcut)? = Want::In(Layout::Blocked);
             }
             (wants, Layout::Blocked)
         }
+        Op::ConvSource(_) => {
+            (vec![Want::In(Layout::Blocked), Want::In(Layout::Planar)], Layout::Blocked)
+        }
+        Op::ConvWeights(gradient) => {
+            let ConvGradient { window, groups, .. } = gradient;
+            let source = source(graph, *operands.get(1)?, *groups, window)?;
+            (vec![Want::In(Layout::Blocked), source], Layout::Planar)
+        }
+        Op::MaxPoolSource(_) => same(Layout::Blocked),
+        Op::Moments => (all(Want::In(Layout::Blocked)), Layout::Planar),
+        Op::ChannelSums(_) => {
+            let want = |&o: &NodeId| match is_per_channel(graph, o) {
+                true => Want::AsIs,
+                false => Want::In(Layout::Blocked),
+            };
+            (operands.iter().map(want).collect(), Layout::Planar)
+        }
+        Op::Pointwise(_) => {
+            let images: Vec<NodeId> =
+                operands.iter().copied().filter(|&o| !is_per_channel(graph, o)).collect();
+            let layout = common_layout(graph, node, &images);
+            let want = |&o: &NodeId| match is_per_channel(graph, o) {
+                true => Want::AsIs,
+                false => Want::In(layout),
+            };
+            (operands.iter().map(want).collect(), layout)
+        }
         Op::QuantizedConv(conv) => {
             let mut wants = all(Want::AsIs);
-            let source = *operands.first()?;
-            let origin = origin(graph, source);
+            let image = *operands.first()?;
+            let origin = origin(graph, image);
             let is_planar = graph.node(origin).ty.layout == Layout::Planar;
-            *wants.first_mut()? = match is_planar && is_stem_of_bytes(graph, node, source) {
+            *wants.first_mut()? = match is_planar && is_stem_of_bytes(graph, node, image) {
                 false => Want::In(Layout::Blocked),
                 true if is_dense(&graph.node(origin).op) => Want::PlanarCopy,
                 true => Want::AsIs,
@@ -183,13 +214,7 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
         Op::Softmax { .. }
         | Op::Reshape { .. }
         | Op::BatchNorm { .. }
-        | Op::ConvSource(_)
-        | Op::ConvWeights(_)
-        | Op::MaxPoolSource(_)
         | Op::CrossEntropy
-        | Op::Pointwise(_)
-        | Op::ChannelSums(_)
-        | Op::Moments
         | Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
         | Op::TopK(_)
@@ -235,13 +260,21 @@ fn is_read_by_stem(graph: &Graph, node: NodeId) -> bool {
         && users.iter().all(|&(user, _)| is_stem_of_bytes(graph, user, node))
 }
 
-fn source_of_conv(graph: &Graph, node: NodeId) -> Option<Want> {
-    let Op::Conv(conv) = graph.node(node).op else { return None };
-    let origin = origin(graph, graph.operand(node, 0)?);
+/// Whether a value has one number for each channel, or is a constant: kernels read it once per
+/// channel.
+fn is_per_channel(graph: &Graph, value: NodeId) -> bool {
+    let ty = &graph.node(value).ty;
+    let is_vector = matches!(ty.nchw(), Some([1, _, 1, 1])) && ty.shape.len() == 4;
+    graph.constant_of(value).is_some() || is_vector && produced(graph, value) == Layout::Planar
+}
+
+/// The form of the source of a convolution, and of its gradient of weights.
+fn source(graph: &Graph, value: NodeId, groups: usize, window: &Window) -> Option<Want> {
+    let origin = origin(graph, value);
     let channels = *graph.node(origin).ty.shape.get(1)?;
     let is_planar = graph.node(origin).ty.layout == Layout::Planar;
-    let is_stem = is_planar && conv.groups == 1 && channels < BLOCK;
-    Some(match (is_stem, conv.window.pads == Pads::default()) {
+    let is_stem = is_planar && groups == 1 && channels < BLOCK;
+    Some(match (is_stem, window.pads == Pads::default()) {
         (false, _) => Want::In(Layout::Blocked),
         (true, true) => Want::In(Layout::Planar),
         (true, false) => Want::PlanarCopy,

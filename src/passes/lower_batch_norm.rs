@@ -1,5 +1,5 @@
-//! Lowers a batch normalization to one Mul and one Add, with constants computed in f64. Required:
-//! there is no kernel for normalizations.
+//! Lowers a batch normalization to one Mul and one Add, with constants computed in f64; one whose
+//! statistics are values, to arithmetic on them. Required: there is no kernel for normalizations.
 //!
 //! Before:
 //! ```text
@@ -22,9 +22,9 @@
 //! output "y" = %4
 //! ```
 
-use resnetc_ir::op::Binary;
+use resnetc_ir::op::{Binary, Unary};
 use resnetc_ir::patch::Value;
-use resnetc_ir::{Graph, NodeId, Op, Patch};
+use resnetc_ir::{Graph, NodeId, Op, Patch, Tensor};
 
 use super::Pass;
 use super::affine::{Affine, channel_constant};
@@ -46,6 +46,10 @@ fn remaining(graph: &Graph) -> Measure {
 }
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
+    let Op::BatchNorm { epsilon } = graph.node(node).op else { return None };
+    if (1..5).any(|i| graph.operand(node, i).is_some_and(|o| graph.constant_of(o).is_none())) {
+        return of_values(graph, node, epsilon);
+    }
     let affine = near.settle(graph, node, Affine::batch_norm(graph, node))?;
     let source = graph.operand(node, 0)?;
     let mut patch = Patch::new(format!("lower {}", describe(graph, node)));
@@ -53,6 +57,29 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
         true => emit(&mut patch, graph, &affine, source, node)?,
         false => by_definition(&mut patch, graph, node, source)?,
     };
+    patch.replace(node, lowered);
+    Some(patch)
+}
+
+/// `(x - mean) * (scale / sqrt(variance + epsilon)) + shift`, for parameters that are values.
+fn of_values(graph: &Graph, node: NodeId, epsilon: f64) -> Option<Patch> {
+    let mut patch = Patch::new(format!("lower {}", describe(graph, node)));
+    let (name, shape) = (&graph.node(node).name, &graph.node(node).ty.shape);
+    let (rank, channels) = (shape.len(), *shape.get(1)?);
+    let operand = |i: usize| graph.operand(node, i);
+    let [x, scale, shift] = [operand(0)?, operand(1)?, operand(2)?];
+    let [mean, variance] = [operand(3)?, operand(4)?];
+    let mut per_channel = vec![1; rank];
+    per_channel[1] = channels;
+    let epsilon = patch.constant(format!("{name}.epsilon"), Tensor::scalar(epsilon as f32));
+    let stable = patch.add(name, Op::Binary(Binary::Add), &[variance.into(), epsilon]);
+    let deviation = patch.add(name, Op::Unary(Unary::Sqrt), &[stable]);
+    let factor = patch.add(name, Op::Binary(Binary::Div), &[scale.into(), deviation]);
+    let [mean, factor, shift] = [mean.into(), factor, shift.into()]
+        .map(|v| patch.add(name, Op::Reshape { shape: per_channel.clone() }, &[v]));
+    let centred = patch.add(name, Op::Binary(Binary::Sub), &[x.into(), mean]);
+    let scaled = patch.add(name, Op::Binary(Binary::Mul), &[centred, factor]);
+    let lowered = patch.add(name, Op::Binary(Binary::Add), &[scaled, shift]);
     patch.replace(node, lowered);
     Some(patch)
 }

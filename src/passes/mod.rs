@@ -12,6 +12,7 @@ mod affine;
 mod driver;
 mod encodings;
 mod error;
+mod fused;
 mod measure;
 mod near_misses;
 mod origins;
@@ -29,7 +30,9 @@ pub mod fold_batch_norm;
 pub mod fold_constants;
 pub mod fuse_activation;
 pub mod fuse_bytes;
+pub mod fuse_channel_sums;
 pub mod fuse_measured;
+pub mod fuse_pointwise;
 pub mod fuse_projection;
 pub mod fuse_quantized;
 pub mod fuse_quantizers;
@@ -37,6 +40,8 @@ pub mod fuse_residual;
 pub mod fuse_strided_shortcut;
 pub mod layout;
 pub mod lower_batch_norm;
+pub mod lower_conv_source;
+pub mod lower_cross_entropy;
 pub mod lower_gemm;
 pub mod measure_ranges;
 pub mod merge_affine;
@@ -46,6 +51,7 @@ pub mod merge_pad;
 pub mod merge_scales;
 pub mod reduce_mean_to_pool;
 pub mod remove_identity;
+pub mod split_conv_weights;
 pub mod ungroup;
 
 pub use driver::{PassOptions, Verify, run, run_pass, run_steps};
@@ -78,6 +84,11 @@ const PIPELINE: &[PipelineStep] = {
     &[
         // Fewer nodes for all later passes. Required: no kernel copies a value unchanged.
         step(Canonical, Required, UntilStable, remove_identity::PASS),
+        // What kernels do not compute of a training step. Before constants are folded, since
+        // weights of a gradient may be constants.
+        step(Canonical, Required, Once, lower_cross_entropy::PASS),
+        step(Canonical, Required, Once, lower_conv_source::PASS),
+        step(Canonical, Required, Once, split_conv_weights::PASS),
         // Before quantizers, which take the rounding of a zero point for one.
         step(Canonical, Optional, Once, measure_ranges::PASS),
         // Before constants are folded: dequantized weights are floats.
@@ -123,6 +134,9 @@ const PIPELINE: &[PipelineStep] = {
         // After all fusion on floats: whatever a convolution takes is no longer between a
         // dequantizer and a quantizer.
         step(Fused, Optional, Once, fuse_bytes::PASS),
+        // After everything that looks for single functions.
+        step(Fused, Optional, Once, fuse_pointwise::PASS),
+        step(Fused, Optional, UntilStable, fuse_channel_sums::PASS),
         // Constants that a fold no longer needs are removed with their last user; this removes what
         // was unused in the description.
         step(Fused, Optional, Once, dead_code::PASS),

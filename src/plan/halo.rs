@@ -53,8 +53,8 @@ pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Halo> {
 /// How far the windows of a convolution reach beyond a source. The rows of planar bytes are read
 /// several bytes at a time.
 fn reach(graph: &Graph, node: NodeId, source: NodeId, window: &Window) -> Pads {
-    let (Some([.., rows, columns]), Some([.., h, w])) =
-        (graph.node(node).ty.nchw(), graph.node(source).ty.nchw())
+    let (Some([rows, columns]), Some([.., h, w])) =
+        (memory::windows(graph, node), graph.node(source).ty.nchw())
     else {
         return Pads::default();
     };

@@ -31,6 +31,17 @@ pub(super) fn zero(graph: &Graph, node: NodeId) -> Zero {
     }
 }
 
+/// Rows and columns of windows that an operator reads an operand through.
+pub(super) fn windows(graph: &Graph, node: NodeId) -> Option<[usize; 2]> {
+    let counted = match graph.node(node).op {
+        // The result is for the weights of the convolution that had this many outputs.
+        Op::ConvWeights(_) => graph.operand(node, 0)?,
+        _ => node,
+    };
+    let [.., rows, columns] = graph.node(counted).ty.nchw()?;
+    Some([rows, columns])
+}
+
 impl Access {
     /// The access of an operator.
     pub(super) fn of(op: &Op) -> Self {
@@ -51,6 +62,16 @@ impl Access {
             Op::OnBytes(on_bytes) => Access::of(&on_bytes.op),
             Op::Unary(_) | Op::Lookup { .. } => Access { in_place: vec![0], ..Access::default() },
             Op::Binary(_) => Access { in_place: vec![0, 1], ..Access::default() },
+            Op::Pointwise(expression) => {
+                Access { in_place: (0..expression.operand_count()).collect(), ..Access::default() }
+            }
+            Op::ConvSource(gradient) => {
+                let windows = gradient.turned().map(|window| (0, window)).into_iter().collect();
+                Access { windows, ..Access::default() }
+            }
+            Op::ConvWeights(gradient) => {
+                Access { windows: vec![(1, gradient.window)], ..Access::default() }
+            }
             Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => {
                 Access { view: true, ..Access::default() }
             }
@@ -58,11 +79,8 @@ impl Access {
             // elements.
             Op::Input
             | Op::Constant(_)
-            | Op::ConvSource(_)
-            | Op::ConvWeights(_)
             | Op::MaxPoolSource(_)
             | Op::CrossEntropy
-            | Op::Pointwise(_)
             | Op::ChannelSums(_)
             | Op::Moments
             | Op::BatchNorm { .. }

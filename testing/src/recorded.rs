@@ -108,7 +108,7 @@ pub fn site(problem: &ConvProblem, machine: Machine) -> Site<'static> {
         projected: None,
         dst,
     };
-    Site { conv, weights: &[], shapes, machine }
+    Site { conv, weights: &[], computed: false, shapes, machine }
 }
 
 /// A network's times on a CPU: the sums over its layers and over the numbers of threads, each time

@@ -86,14 +86,16 @@ pub(super) fn max_pool(op: &Pool, [dy, x]: [&Value; 2]) -> Result<Vec<f64>, Eval
             for s in horizontal.taps_inside(q, width) {
                 let w = q * horizontal.stride + s * horizontal.dilation - horizontal.before;
                 let at = (plane * height + h) * width + w;
-                let is_larger = |best: usize| x.data[at] > x.data[best] || x.data[at].is_nan();
+                // Nothing is larger than a NaN, whose window gives nothing.
+                let is_larger =
+                    |best: usize| !(x.data[at] <= x.data[best] || x.data[best].is_nan());
                 if largest.is_none_or(is_larger) {
                     largest = Some(at);
                 }
             }
         }
         // Inference ensures that no window is empty.
-        if let Some(at) = largest {
+        if let Some(at) = largest.filter(|&at: &usize| !x.data[at].is_nan()) {
             dx[at] += gradient;
         }
     }

@@ -10,7 +10,7 @@ use crate::kernels::tiling::split;
 use super::budget::{widest, widest_tile};
 use super::dots::Dot;
 use super::micro::Micro;
-use super::pack::Weights;
+use super::filters::Filters;
 use super::product::ConvProduct;
 
 /// The form of a product's kernel.
@@ -141,7 +141,7 @@ fn is_small_enough(product: &ConvProduct<'_>, choice: &TileChoice) -> bool {
 
 /// Number of instructions of the kernel: one body for each form of tile.
 fn code_size(product: &ConvProduct<'_>, choice: &TileChoice) -> usize {
-    let steps = |weights: &Weights, together: usize| {
+    let steps = |weights: &Filters, together: usize| {
         (weights.inputs.min(16) * weights.taps[1]).div_ceil(together)
     };
     let projection = product.projection.as_ref().map_or(0, |p| steps(&p.weights, 1));

@@ -10,6 +10,7 @@ pub mod bytes;
 pub mod choose;
 pub(super) mod cost;
 mod dots;
+pub mod filters;
 pub(super) mod heads;
 pub mod micro;
 pub mod pack;
@@ -44,7 +45,8 @@ pub use dots::Dot;
 pub use heads::ByteOperands;
 use heads::Heads;
 use micro::{Channels, Elements, Micro, Shortcut, Start};
-use pack::{Part, Weights};
+use filters::Filters;
+use pack::Weights;
 use panels::BytePanels;
 use product::{ByteProduct, ConvProduct};
 pub use product::{Operands, Projection};
@@ -64,7 +66,7 @@ pub const PLANAR_BYTES_BEYOND: usize = 3 + wide::UNIT - 1;
 /// If no register tile fits the machine.
 pub fn lower_conv(
     conv: &Conv,
-    weights: Weights,
+    weights: Filters,
     operands: Operands<'_>,
     projection: Option<Projection<'_>>,
     sink: &mut Sink,
@@ -76,8 +78,8 @@ pub fn lower_conv(
         (None, Some(residual)) => residual.strides(),
         (None, None) => dst,
     };
-    let projected = projection.iter().map(|p| &*p.weights.weights);
-    let all = [&*weights.weights].into_iter().chain(projected);
+    let all = [&weights].into_iter().chain(projection.iter().map(|p| &p.weights));
+    let all = all.filter_map(|filters| filters.constants()).map(|weights| &*weights.weights);
     let product = ConvProduct {
         stored: Stored::of_conv(conv, &sink.machine, operands.dst.geometry.nchw(), all),
         name: name(conv, &weights, &operands, projection.as_ref()),
@@ -124,7 +126,7 @@ pub fn lower_gemm(
             suffix(gemm.activation)
         ),
         operands,
-        weights,
+        weights: weights.into(),
         groups: 1,
         walk,
         window: Window::square(1, 1, 0),
@@ -176,7 +178,7 @@ pub fn lower_quantized(
         stored: Stored::Floats,
         name: format!("int8 {problem}"),
         walk,
-        weights,
+        weights: weights.into(),
         groups: conv.groups,
         window: conv.window,
         src,
@@ -215,7 +217,7 @@ fn as_multiplied(
 /// The kernel's name in dumps and profiles: its problem, and that of its projection.
 fn name(
     conv: &Conv,
-    weights: &Weights,
+    weights: &Filters,
     operands: &Operands<'_>,
     projection: Option<&Projection<'_>>,
 ) -> String {
@@ -326,7 +328,7 @@ impl ConvProduct<'_> {
         let form = format!("{micro:?}");
         let kernel = sink.program(&self.name, form, |name| micro.program(name))?;
         sink.note_tile(kernel, micro.widest());
-        let panels = self.pack(&micro, &set, sink);
+        let panels = self.pack(&micro, &set, sink)?;
         let dst = self.operands.dst;
         let first = dst.geometry.strides().channel(set.first_output);
         let first = Pointer::new(dst.base, dst.origin() + first);
@@ -335,7 +337,7 @@ impl ConvProduct<'_> {
                 Some(_) => Pointer::new(THREAD, 0),
                 None => self.corner().after(set.src),
             },
-            Pointer::new(WEIGHTS, panels),
+            panels,
             first.clone(),
             match (&self.projection, self.operands.residual) {
                 (Some(Projection { src, window, .. }), _) => {
@@ -441,33 +443,34 @@ impl ConvProduct<'_> {
         }
     }
 
-    fn pack(&self, micro: &Micro, set: &TileSet, sink: &mut Sink) -> i64 {
+    fn pack(
+        &self,
+        micro: &Micro,
+        set: &TileSet,
+        sink: &mut Sink,
+    ) -> Result<Pointer, KernelError> {
         let (first, lanes) = (set.first_output, micro.lanes());
         if let (Some(bytes), Some(dot)) = (&self.bytes, self.dot()) {
             let panels = BytePanels {
-                weights: self.weights.clone(),
+                weights: self.weights.clone().into_constants()?,
                 heads: bytes.heads.clone(),
                 dot,
                 along: self.along(),
                 first_output: first,
                 lanes,
             };
-            return sink.pack_bytes(micro.panel_bytes() as usize * set.count, move |out| {
-                panels.fill(out);
-            });
+            let bytes = micro.panel_bytes() as usize * set.count;
+            let offset = sink.pack_bytes(bytes, move |out| panels.fill(out));
+            return Ok(Pointer::new(WEIGHTS, offset));
         }
         let block = match &micro.sum.channels {
             Channels::Shared { block, .. } => *block,
             Channels::PerLane { channels } => channels.len(),
         };
-        let mut parts = vec![Part { weights: self.weights.clone(), block }];
-        parts.extend(
-            self.projection.as_ref().map(|p| Part {
-                weights: p.weights.clone(),
-                block: p.src.geometry.strides().block,
-            }),
-        );
-        pack::pack(parts, first, [lanes, set.count], micro.stored, sink)
+        let mut parts = vec![(self.weights.clone(), block)];
+        let projected = |p: &Projection<'_>| (p.weights.clone(), p.src.geometry.strides().block);
+        parts.extend(self.projection.as_ref().map(projected));
+        filters::pack(parts, first, [lanes, set.count], micro.stored, sink)
     }
 }
 

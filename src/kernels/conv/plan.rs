@@ -10,6 +10,7 @@ use crate::kernels::site::{Shapes, Site};
 use crate::kernels::tiling::split;
 
 use super::budget::widest_tile;
+use super::filters::packed_bytes;
 use super::lower_conv;
 use super::shorts::Stored;
 
@@ -18,6 +19,8 @@ use super::shorts::Stored;
 struct Direct {
     cost: f64,
     stored: Stored,
+    /// Bytes of weights that each run packs.
+    packed: usize,
 }
 
 /// The plan for a site. Its register tiles depend on where values are placed, and are chosen when
@@ -25,7 +28,13 @@ struct Direct {
 pub(in crate::kernels) fn direct(site: &Site<'_>) -> SharedPlan {
     let weights = site.weights.iter().copied();
     let stored = Stored::of_conv(&site.conv, &site.machine, site.shapes.dst, weights);
-    Arc::new(Direct { cost: cost(site, stored), stored })
+    let Site { conv, shapes, .. } = site;
+    let channels = [shapes.dst[1], shapes.src[1] / conv.groups];
+    let packed = match site.computed {
+        true => packed_bytes(channels, conv.window.kernel, conv.groups),
+        false => 0,
+    };
+    Arc::new(Direct { cost: cost(site, stored), stored, packed })
 }
 
 /// The plan for a site, as a row of the table: there is always one.
@@ -52,6 +61,10 @@ fn cost(site: &Site<'_>, stored: Stored) -> f64 {
 impl ConvPlan for Direct {
     fn cost(&self) -> f64 {
         self.cost
+    }
+
+    fn packed_bytes(&self) -> usize {
+        self.packed
     }
 
     fn weight_bits(&self) -> usize {

@@ -9,7 +9,7 @@ use crate::kernels::summation::Summation;
 use super::dots::{Along, Dot};
 use super::heads::Heads;
 use super::micro::{Channels, Elements, Sum};
-use super::pack::Weights;
+use super::filters::Filters;
 use super::shorts::Stored;
 use super::walk::Walk;
 use super::wide::WideSource;
@@ -31,7 +31,7 @@ pub struct Projection<'a> {
     /// The value.
     pub src: &'a Place,
     /// The weights; their bias is not used.
-    pub weights: Weights,
+    pub weights: Filters,
     /// The window, which gives the pixels that it sees.
     pub window: Window,
 }
@@ -60,7 +60,7 @@ pub(super) struct ByteProduct<'a> {
 pub(super) struct ConvProduct<'a> {
     pub(super) name: String,
     pub(super) operands: Operands<'a>,
-    pub(super) weights: Weights,
+    pub(super) weights: Filters,
     pub(super) groups: usize,
     pub(super) walk: Walk,
     pub(super) window: Window,

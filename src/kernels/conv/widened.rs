@@ -153,7 +153,7 @@ impl ConvProduct<'_> {
         let grid = Grid {
             bands: [bands, cut.bands],
             tiles: [parts, set.count / parts],
-            panels: self.pack(full, set, sink),
+            panels: self.pack(full, set, sink)?.start().1,
         };
         let Stretches { first, between, last } = stretches;
         let mut chunks = Vec::new();

@@ -138,6 +138,7 @@ impl ConvPlan for FixedPoint {
             own: Published::find(step.publishes, Fact::AbsMax).map(|p| p.offset),
         };
         let ConvStep { conv, weights, operands, projection, .. } = step;
+        let weights = weights.into_constants()?;
         match &self.form {
             Any::Wide(form) => form.lower(conv, weights, operands, shared, sink),
             Any::Narrow(form) => form.lower(conv, weights, operands, shared, sink),
@@ -149,7 +150,7 @@ impl ConvPlan for FixedPoint {
                 let dst = operands.dst;
                 let sum = Operands { src: projection.src, residual: None, dst };
                 let own = Shared { source: shared.projected, own: None, ..shared };
-                regions.extend(shortcut.lower(&first, projection.weights, sum, own, sink)?);
+                regions.extend(shortcut.lower(&first, projection.weights.into_constants()?, sum, own, sink)?);
                 let residual = Some(Added { place: dst, residual: Residual::PLAIN });
                 let operands = Operands { residual, ..operands };
                 regions.extend(main.lower(&second, weights, operands, shared, sink)?);

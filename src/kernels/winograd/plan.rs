@@ -41,6 +41,9 @@ pub(in crate::kernels) fn plan(
     if layout != Layout::Blocked {
         return Err(Refusal::PlanarSource);
     }
+    if site.computed {
+        return Err(Refusal::ComputedWeights);
+    }
     let weights = || site.weights.iter().copied();
     if schedule == Schedule::TileBlocks
         && Stored::of(&site.machine, dst[2] * dst[3], weights()) == Stored::Shorts
@@ -73,6 +76,7 @@ impl ConvPlan for Winograd {
 
     fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
         let ConvStep { conv, weights, operands, scratch, .. } = step;
+        let weights = weights.into_constants()?;
         let layer = TiledConv { form: &self.form, conv, operands };
         match self.schedule {
             Schedule::TileBlocks => {

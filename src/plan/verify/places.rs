@@ -90,7 +90,7 @@ fn is_same(from: &Geometry, to: &Geometry) -> bool {
 fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
     let reads = graph.operands(node);
     match graph.node(node).op.computation() {
-        Op::Unary(_) | Op::Binary(_) => reads.contains(&operand),
+        Op::Unary(_) | Op::Binary(_) | Op::Pointwise(_) => reads.contains(&operand),
         Op::Lookup { .. } => reads.first() == Some(&operand),
         Op::Conv(conv) => is_residual(&reads, conv.residual_operand(), operand),
         Op::QuantizedConv(conv) => is_residual(&reads, conv.residual_operand(), operand),
@@ -100,7 +100,6 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
-        | Op::Pointwise(_)
         | Op::ChannelSums(_)
         | Op::Moments
         | Op::BatchNorm { .. }
@@ -161,6 +160,12 @@ fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> 
             };
             ([(Some(0), Some(conv.window)), (None, None)], zero)
         }
+        Op::ConvSource(gradient) => {
+            ([(Some(0), gradient.turned()), (None, None)], Some(Zero::Byte(0)))
+        }
+        Op::ConvWeights(gradient) => {
+            ([(Some(1), Some(gradient.window)), (None, None)], Some(Zero::Byte(0)))
+        }
         _ => return Vec::new(),
     };
     let sums = sums
@@ -180,8 +185,13 @@ fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> 
 }
 
 fn stays_inside(graph: &Graph, plan: &Plan, node: NodeId, operand: NodeId, window: Window) -> bool {
+    // A gradient of weights has the windows of the result whose gradient it reads.
+    let counted = match graph.node(node).op {
+        Op::ConvWeights(_) => graph.operand(node, 0).unwrap_or(node),
+        _ => node,
+    };
     let (Some(place), Some([.., rows, columns])) =
-        (plan.places.get(&operand), graph.node(node).ty.nchw())
+        (plan.places.get(&operand), graph.node(counted).ty.nchw())
     else {
         return true;
     };
@@ -203,7 +213,13 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
     let image = |node: &NodeId| plan.places.get(node).map(|place| place.geometry.nchw());
     let takes_for_dense = match *graph.node(node).op.computation() {
         Op::MatMul => graph.operands(node).into_iter().chain([node]).collect(),
-        Op::ReduceMean { .. } | Op::ReduceMax { .. } | Op::Measure => vec![node],
+        Op::ReduceMean { .. }
+        | Op::ReduceMax { .. }
+        | Op::Measure
+        | Op::ChannelSums(_)
+        | Op::Moments => vec![node],
+        // The weights that a gradient is turned with are read as they are stored.
+        Op::ConvWeights(_) => vec![node],
         // An image that only gets another shape is copied as an image.
         Op::Reshape { .. } if !step.is_view => {
             let is_same = graph.operand(node, 0).and_then(|from| image(&from)) == image(&node);
@@ -213,12 +229,9 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
         | Op::Constant(_)
         | Op::Conv(_)
         | Op::ConvSource(_)
-        | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
         | Op::Pointwise(_)
-        | Op::ChannelSums(_)
-        | Op::Moments
         | Op::QuantizedConv(_)
         | Op::BatchNorm { .. }
         | Op::Unary(_)

@@ -101,7 +101,7 @@ pub(super) fn lower(
     let cut = Cut::of(form, &sink.machine);
     let target = sink.machine.target;
     let lanes = cut.vectors * target.lanes;
-    let weights = &step.weights;
+    let weights = &step.weights.clone().into_constants()?;
     let packed = Packed {
         filters: filters::pack(form, weights, lanes, sink),
         biases: weights.pack_biases(sink),

@@ -27,58 +27,74 @@ struct Row {
     family: &'static str,
     /// Whether it does the multiply-adds that an operator is counted with, and no others.
     by_definition: bool,
+    /// Whether its weights can be values, which every run packs.
+    computed: bool,
     plan: fn(&Site<'_>) -> Result<SharedPlan, Refusal>,
 }
 
 /// All algorithms, direct convolution first.
 const ROWS: [Row; 9] = [
-    Row { name: "direct", family: "direct", by_definition: true, plan: conv::plan::plan },
+    Row {
+        name: "direct",
+        family: "direct",
+        by_definition: true,
+        computed: true,
+        plan: conv::plan::plan,
+    },
     Row {
         name: "winograd_f2_tile_blocks",
         family: "winograd",
         by_definition: false,
+        computed: false,
         plan: |site| winograd::plan::plan(Tile::Two, Schedule::TileBlocks, site),
     },
     Row {
         name: "winograd_f2_filter_blocks",
         family: "winograd",
         by_definition: false,
+        computed: false,
         plan: |site| winograd::plan::plan(Tile::Two, Schedule::FilterBlocks, site),
     },
     Row {
         name: "winograd_f4_tile_blocks",
         family: "winograd",
         by_definition: false,
+        computed: false,
         plan: |site| winograd::plan::plan(Tile::Four, Schedule::TileBlocks, site),
     },
     Row {
         name: "winograd_f4_filter_blocks",
         family: "winograd",
         by_definition: false,
+        computed: false,
         plan: |site| winograd::plan::plan(Tile::Four, Schedule::FilterBlocks, site),
     },
     Row {
         name: "winograd_f2s2_tile_blocks",
         family: "winograd",
         by_definition: false,
+        computed: false,
         plan: |site| winograd::plan::plan(Tile::TwoStrided, Schedule::TileBlocks, site),
     },
     Row {
         name: "winograd_f2s2_filter_blocks",
         family: "winograd",
         by_definition: false,
+        computed: false,
         plan: |site| winograd::plan::plan(Tile::TwoStrided, Schedule::FilterBlocks, site),
     },
     Row {
         name: "winograd_f4s2_planar",
         family: "winograd",
         by_definition: false,
+        computed: false,
         plan: winograd::planar::plan::plan,
     },
     Row {
         name: "fixed_point",
         family: "fixed_point",
         by_definition: false,
+        computed: false,
         plan: fixed::plan::plan,
     },
 ];
@@ -118,7 +134,11 @@ impl Algorithm {
     /// # Errors
     /// The reason, if it cannot compute the site.
     pub fn plan(self, site: &Site<'_>) -> Result<SharedPlan, Refusal> {
-        (ROWS[self.0].plan)(site)
+        let row = &ROWS[self.0];
+        match site.computed && !row.computed {
+            true => Err(Refusal::ComputedWeights),
+            false => (row.plan)(site),
+        }
     }
 
     /// How long all threads are busy with a site.

@@ -25,6 +25,7 @@ mod walk;
 mod wide;
 mod widened;
 
+use resnetc_ir::Tensor;
 use resnetc_ir::op::{Activation, Conv, Gemm, QuantizedConv, Window};
 use resnetc_ir::ty::{BLOCK, Layout};
 
@@ -79,9 +80,15 @@ pub fn lower_conv(
         (None, None) => dst,
     };
     let all = [&weights].into_iter().chain(projection.iter().map(|p| &p.weights));
-    let all = all.filter_map(|filters| filters.constants()).map(|weights| &*weights.weights);
+    let constants: Option<Vec<&Tensor>> =
+        all.map(|filters| filters.constants().map(|weights| &*weights.weights)).collect();
+    let result = operands.dst.geometry.nchw();
+    let stored = match constants {
+        Some(constants) => Stored::of_conv(conv, &sink.machine, result, constants),
+        None => Stored::Floats,
+    };
     let product = ConvProduct {
-        stored: Stored::of_conv(conv, &sink.machine, operands.dst.geometry.nchw(), all),
+        stored,
         name: name(conv, &weights, &operands, projection.as_ref()),
         walk: walk(&conv.window, src, operands.dst, res).merged(),
         weights,

@@ -26,9 +26,11 @@ struct Direct {
 /// The plan for a site. Its register tiles depend on where values are placed, and are chosen when
 /// it is lowered.
 pub(in crate::kernels) fn direct(site: &Site<'_>) -> SharedPlan {
-    let weights = site.weights.iter().copied();
-    let stored = Stored::of_conv(&site.conv, &site.machine, site.shapes.dst, weights);
-    let Site { conv, shapes, .. } = site;
+    let Site { conv, shapes, machine, .. } = site;
+    let stored = match site.computed {
+        true => Stored::Floats,
+        false => Stored::of_conv(conv, machine, shapes.dst, site.weights.iter().copied()),
+    };
     let channels = [shapes.dst[1], shapes.src[1] / conv.groups];
     let packed = match site.computed {
         true => packed_bytes(channels, conv.window.kernel, conv.groups),

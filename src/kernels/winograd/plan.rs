@@ -41,9 +41,6 @@ pub(in crate::kernels) fn plan(
     if layout != Layout::Blocked {
         return Err(Refusal::PlanarSource);
     }
-    if site.computed {
-        return Err(Refusal::ComputedWeights);
-    }
     let weights = || site.weights.iter().copied();
     if schedule == Schedule::TileBlocks
         && Stored::of(&site.machine, dst[2] * dst[3], weights()) == Stored::Shorts

@@ -204,7 +204,10 @@ fn eval_data(op: &Op, operands: &[&Value], ty: &TensorType) -> Result<Vec<f64>, 
     match op {
         Op::Input | Op::Constant(_) => fail(format!("{} is not computed", op.name())),
         Op::Conv(op) => conv::conv(op, operands, ty),
-        Op::ConvSource(op) => gradient::conv_source(op, [x, operands[1]], shape),
+        Op::ConvSource(op) => {
+            let added = op.residual_operand().map(|i| operands[i]);
+            gradient::conv_source(&op.gradient, [x, operands[1]], added, shape)
+        }
         Op::ConvWeights(op) => gradient::conv_weights(op, [x, operands[1]], shape),
         Op::QuantizedConv(op) => quantized::conv(op, operands, ty),
         Op::Quantize(op) => quantized::quantize(op, x),

@@ -194,6 +194,20 @@ impl Graph {
         self.push_output(Output { name, node, dtype, next_of: Some(input) });
     }
 
+    /// Replaces the next value of an input, if it has one.
+    pub(crate) fn carry_other(&mut self, input: NodeId, node: NodeId) {
+        let is_it = |output: &Output| output.next_of == Some(input);
+        let Some(position) = self.outputs.iter().position(is_it) else { return };
+        let old = std::mem::replace(&mut self.outputs[position].node, node);
+        if let Some(positions) = self.output_positions.get_mut(&old) {
+            positions.retain(|&other| other != position);
+            if positions.is_empty() {
+                self.output_positions.remove(&old);
+            }
+        }
+        self.output_positions.entry(node).or_default().push(position);
+    }
+
     fn push_output(&mut self, output: Output) {
         self.output_positions.entry(output.node).or_default().push(self.outputs.len());
         self.outputs.push(output);

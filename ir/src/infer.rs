@@ -94,10 +94,10 @@ fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {
         | Op::MatMul
         | Op::Lookup { .. }
         | Op::QuantizeMeasured
-        | Op::ConvSource(_)
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy => 2,
+        Op::ConvSource(op) => 2 + usize::from(op.residual),
         Op::Where => 3,
         Op::Pointwise(expression) | Op::ChannelSums(expression) => expression.operand_count(),
         Op::Unary(_)
@@ -131,7 +131,15 @@ fn infer_shape(op: &Op, shapes: &[&[usize]]) -> Result<Vec<usize>, TypeError> {
     match op {
         Op::Input | Op::Constant(_) => fail("inputs and constants have no operands".into()),
         Op::Conv(conv) => infer_conv(conv, shapes),
-        Op::ConvSource(op) => gradient::conv_source(op, shapes[0], shapes[1]),
+        Op::ConvSource(op) => {
+            let source = gradient::conv_source(&op.gradient, shapes[0], shapes[1])?;
+            match op.residual_operand() {
+                Some(i) if shapes[i] != source => {
+                    fail(format!("the residual {:?} differs from the result {source:?}", shapes[i]))
+                }
+                _ => Ok(source),
+            }
+        }
         Op::ConvWeights(op) => gradient::conv_weights(op, shapes[0], shapes[1]),
         Op::QuantizedConv(conv) => quantized::infer(conv, shapes),
         Op::Quantize(op) => quantized::quantize(op, shapes[0]),

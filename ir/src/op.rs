@@ -125,20 +125,133 @@ pub struct ConvGradient {
     pub image: [usize; 2],
 }
 
+/// Attributes of [`Op::ConvSource`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourceGradient {
+    /// The convolution, and the extents of its source.
+    pub gradient: ConvGradient,
+    /// Whether a residual operand of the result's shape is added.
+    pub residual: bool,
+}
+
+impl SourceGradient {
+    /// Position of the residual operand, if there is one.
+    pub fn residual_operand(&self) -> Option<usize> {
+        self.residual.then_some(2)
+    }
+}
+
+impl From<ConvGradient> for SourceGradient {
+    fn from(gradient: ConvGradient) -> Self {
+        SourceGradient { gradient, residual: false }
+    }
+}
+
+/// Every n-th row and column of the source of a convolution with strides: those that see the same
+/// taps. See [`ConvGradient::phases`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Phase {
+    /// The first row and column; the others are strides apart.
+    pub first: [usize; 2],
+    /// How many rows and columns.
+    pub size: [usize; 2],
+    /// The last row and column of taps that they see; the others are strides before.
+    pub tap: [usize; 2],
+    /// The window, of stride 1, through which they see the gradient of the result. A kernel of 0
+    /// rows or columns sees nothing.
+    pub window: Window,
+}
+
+impl Phase {
+    /// Whether any tap sees its pixels.
+    pub fn is_seen(&self) -> bool {
+        !self.window.kernel.contains(&0)
+    }
+}
+
+/// Rows or columns of a phase.
+struct PhaseAxis {
+    size: usize,
+    tap: usize,
+    taps: usize,
+    before: usize,
+}
+
 impl ConvGradient {
-    /// The window of the convolution by which `dy` and the turned weights, `[C, K, R, S]` with all
-    /// taps in reverse order, give the gradient with respect to the source. `None` for more than one
-    /// group, for strides, and where a tap never leaves the padding.
-    pub fn turned(&self) -> Option<Window> {
+    /// Rows and columns of the convolution's result.
+    pub fn outputs(&self) -> [usize; 2] {
         let Window { kernel, strides, dilations, pads } = self.window;
-        let rest = |axis: usize, pad: usize| (dilations[axis] * (kernel[axis] - 1)).checked_sub(pad);
-        let pads = Pads {
-            top: rest(0, pads.top)?,
-            left: rest(1, pads.left)?,
-            bottom: rest(0, pads.bottom)?,
-            right: rest(1, pads.right)?,
-        };
-        (self.groups == 1 && strides == [1, 1]).then_some(Window { pads, ..self.window })
+        let pads = [pads.top + pads.bottom, pads.left + pads.right];
+        [0, 1].map(|axis| {
+            let reach = dilations[axis] * (kernel[axis] - 1) + 1;
+            (self.image[axis] + pads[axis]).saturating_sub(reach) / strides[axis] + 1
+        })
+    }
+
+    /// The source's pixels by the taps that see them. The gradient with respect to those of a phase
+    /// is a convolution of `dy` of stride 1, with its taps in reverse order and with the weights'
+    /// inputs as outputs. `None` for more than one group, for dilations beside strides, and where
+    /// no tap of a window sees its first pixels.
+    pub fn phases(&self) -> Option<Vec<Phase>> {
+        let Window { strides, dilations, .. } = self.window;
+        if self.groups != 1 || strides != [1, 1] && dilations != [1, 1] {
+            return None;
+        }
+        let mut phases = Vec::new();
+        for row in 0..strides[0].min(self.image[0]) {
+            for column in 0..strides[1].min(self.image[1]) {
+                let first = [row, column];
+                let (vertical, horizontal) = (self.phase(0, row)?, self.phase(1, column)?);
+                let window = Window {
+                    kernel: [vertical.taps, horizontal.taps],
+                    strides: [1, 1],
+                    dilations,
+                    pads: Pads {
+                        top: vertical.before,
+                        left: horizontal.before,
+                        bottom: self.after(0, &vertical),
+                        right: self.after(1, &horizontal),
+                    },
+                };
+                let size = [vertical.size, horizontal.size];
+                phases.push(Phase { first, size, tap: [vertical.tap, horizontal.tap], window });
+            }
+        }
+        Some(phases)
+    }
+
+    /// The window of the convolution that the gradient is, if it is a single one.
+    pub fn turned(&self) -> Option<Window> {
+        match &self.phases()?[..] {
+            [phase] => Some(phase.window),
+            _ => None,
+        }
+    }
+
+    /// The phase of an axis that begins at `first`: taps `r` with `first + pad - r` a multiple of
+    /// the stride see it, and its pixel `i` sees output `i + base - j` with its tap number `j`.
+    fn phase(&self, axis: usize, first: usize) -> Option<PhaseAxis> {
+        let Window { kernel, strides, dilations, pads } = self.window;
+        let (stride, dilation) = (strides[axis], dilations[axis]);
+        let pad = [pads.top, pads.left][axis];
+        let size = (self.image[axis] - first).div_ceil(stride);
+        let lowest = if stride == 1 { 0 } else { (first + pad) % stride };
+        let taps = kernel[axis].saturating_sub(lowest).div_ceil(stride);
+        let base = (first + pad - lowest) / stride;
+        match taps {
+            0 => Some(PhaseAxis { size, tap: 0, taps, before: 0 }),
+            _ => {
+                let tap = lowest + stride * (taps - 1);
+                let before = ((taps - 1) * dilation).checked_sub(base)?;
+                Some(PhaseAxis { size, tap, taps, before })
+            }
+        }
+    }
+
+    /// How far the windows of a phase reach beyond the last output.
+    fn after(&self, axis: usize, phase: &PhaseAxis) -> usize {
+        let reach = phase.taps.saturating_sub(1) * self.window.dilations[axis];
+        (phase.size + reach).saturating_sub(phase.before + self.outputs()[axis])
     }
 }
 
@@ -402,8 +515,8 @@ pub enum Op {
     /// The gradient of a convolution with respect to its source, `[N, C, H, W]`: element
     /// `[n, c, h, w]` is the sum of `dy[n, k, p, q] * weights[k, c, r, s]` over all filters of the
     /// channel's group and all taps whose output `[p, q]` sees the element. Operands:
-    /// `dy [N, K, P, Q], weights [K, C/groups, R, S]`.
-    ConvSource(ConvGradient),
+    /// `dy [N, K, P, Q], weights [K, C/groups, R, S], [residual [N, C, H, W]]`.
+    ConvSource(SourceGradient),
     /// The gradient of a convolution with respect to its weights, `[K, C/groups, R, S]`: element
     /// `[k, c, r, s]` is the sum of `dy[n, k, p, q] * src[n, c', h, w]` over all images and outputs,
     /// where `[h, w]` is the element that tap `[r, s]` of the output sees, and `c'` the channel `c`

@@ -39,6 +39,7 @@ pub struct Patch {
     additions: Vec<Addition>,
     replacements: Vec<(NodeId, Value)>,
     layouts: Vec<(Value, Layout)>,
+    carried: Vec<(NodeId, Value)>,
 }
 
 /// Why a patch was refused. The graph is unchanged.
@@ -74,6 +75,7 @@ impl Patch {
             additions: Vec::new(),
             replacements: Vec::new(),
             layouts: Vec::new(),
+            carried: Vec::new(),
         }
     }
 
@@ -101,6 +103,11 @@ impl Patch {
     /// are then unused are removed, and so are operands that only they used.
     pub fn replace(&mut self, old: NodeId, new: impl Into<Value>) {
         self.replacements.push((old, new.into()));
+    }
+
+    /// Makes a value the next one of an input that has a next value ([`Graph::carry`]).
+    pub fn carry(&mut self, input: NodeId, next: impl Into<Value>) {
+        self.carried.push((input, next.into()));
     }
 
     /// Sets the layout mark of a value.
@@ -135,6 +142,9 @@ impl Graph {
                 self.remove_unused(node);
             }
             return Err(error);
+        }
+        for &(input, next) in &patch.carried {
+            self.carry_other(input, resolve(next, &added));
         }
         for &(value, layout) in &patch.layouts {
             self.set_layout(resolve(value, &added), layout);

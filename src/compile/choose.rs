@@ -113,7 +113,8 @@ impl<'a> Convolution<'a> {
         let conv = convolution(&found.op)?;
         let operands = graph.operands(node).into_iter().map(|o| &graph.node(o).ty).collect();
         let is_turned = matches!(found.op, Op::ConvSource(_));
-        let weights = [(!is_turned).then_some(1), conv.projected_operand().map(|operand| operand + 1)];
+        let weights =
+            [(!is_turned).then_some(1), conv.projected_operand().map(|operand| operand + 1)];
         let constant = |at| Some(graph.f32_constant_of(graph.operand(node, at)?)?.as_ref());
         let weights = weights.into_iter().flatten().filter_map(constant).collect();
         Some(Convolution { op: &found.op, operands, weights, result: &found.ty })

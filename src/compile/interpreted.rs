@@ -1,8 +1,10 @@
 //! A model that the interpreter runs: inputs and outputs in an arena, and the graph as it was
 //! described.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use resnetc_ir::graph::Output;
 use resnetc_ir::{DType, Graph, NodeId};
 
 use super::{CompileReport, Interpreted};
@@ -28,8 +30,16 @@ pub(super) fn model(graph: Graph, options: &Options, why: Interpreted) -> Result
     };
     let input = |&i: &NodeId| (graph.node(i).name.as_str(), i, graph.input_dtype(i));
     let inputs: Vec<_> = graph.inputs().iter().map(input).collect();
-    let inputs = inputs.into_iter().map(|(name, node, dtype)| port(name, node, dtype)).collect();
-    let outputs = graph.outputs().iter().map(|o| port(&o.name, o.node, o.dtype)).collect();
+    let inputs: Vec<Port> =
+        inputs.into_iter().map(|(name, node, dtype)| port(name, node, dtype)).collect();
+    let state: HashMap<NodeId, Port> =
+        graph.inputs().iter().copied().zip(inputs.iter().cloned()).collect();
+    // State has one place, before a run and after it.
+    let output = |o: &Output| {
+        let place = o.next_of.and_then(|input| state.get(&input)).cloned();
+        place.unwrap_or_else(|| port(&o.name, o.node, o.dtype))
+    };
+    let outputs = graph.outputs().iter().map(output).collect();
     let report =
         CompileReport { interpreted: Some(why), ..CompileReport::unplanned(isa, arena_bytes) };
     let program =

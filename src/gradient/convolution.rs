@@ -36,7 +36,7 @@ fn products(
     let shape = scope.shape(src);
     let how = ConvGradient { window: *window, groups, image: [shape[2], shape[3]] };
     Ok(vec![
-        scope.wanted(first, |scope| scope.add(Op::ConvSource(how), &[dy, weights]))?,
+        scope.wanted(first, |scope| scope.add(Op::ConvSource(how.into()), &[dy, weights]))?,
         scope.wanted(first + 1, |scope| scope.add(Op::ConvWeights(how), &[dy, src]))?,
     ])
 }
@@ -56,17 +56,22 @@ fn residual(scope: &mut Scope<'_>, dy: NodeId, how: Residual, position: usize) -
     let window = Window { strides: how.strides, ..Window::square(1, 1, 0) };
     let ones = scope.ones(&[shape[1], 1, 1, 1]);
     let spread = ConvGradient { window, groups: shape[1], image: [shape[2], shape[3]] };
-    scope.add(Op::ConvSource(spread), &[dy, ones])
+    scope.add(Op::ConvSource(spread.into()), &[dy, ones])
 }
 
-/// `y = conv_source(g, w)`: `dg = conv(dy, w)`, `dw = conv_weights(g, dy)`.
+/// `y = conv_source(g, w) + residual`: `dg = conv(dy, w)`, `dw = conv_weights(g, dy)`, and the
+/// residual's gradient is `dy`.
 pub(super) fn conv_source(scope: &mut Scope<'_>) -> Gradients {
-    let Op::ConvSource(how) = scope.op() else { return Ok(Vec::new()) };
-    let (g, w, dy) = (scope.operand(0), scope.operand(1), scope.dy);
-    Ok(vec![
+    let Op::ConvSource(source) = scope.op() else { return Ok(Vec::new()) };
+    let (g, w, dy, how) = (scope.operand(0), scope.operand(1), scope.dy, source.gradient);
+    let mut gradients = vec![
         scope.wanted(0, |scope| scope.add(forward(how), &[dy, w]))?,
         scope.wanted(1, |scope| scope.add(Op::ConvWeights(how), &[g, dy]))?,
-    ])
+    ];
+    if let Some(residual) = source.residual_operand() {
+        gradients.push(scope.wanted(residual, |_| Ok(dy))?);
+    }
+    Ok(gradients)
 }
 
 /// `y = conv_weights(g, x)`: `dg = conv(x, dy)`, `dx = conv_source(g, dy)`.
@@ -75,7 +80,7 @@ pub(super) fn conv_weights(scope: &mut Scope<'_>) -> Gradients {
     let (g, x, dy) = (scope.operand(0), scope.operand(1), scope.dy);
     Ok(vec![
         scope.wanted(0, |scope| scope.add(forward(how), &[x, dy]))?,
-        scope.wanted(1, |scope| scope.add(Op::ConvSource(how), &[g, dy]))?,
+        scope.wanted(1, |scope| scope.add(Op::ConvSource(how.into()), &[g, dy]))?,
     ])
 }
 

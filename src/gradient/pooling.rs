@@ -34,7 +34,7 @@ pub(super) fn average(scope: &mut Scope<'_>) -> Gradients {
     let ones = scope.ones(&[shape[1], 1, r, s]);
     let window = padded(&pool.window, &axes, [&shape[2..], &result[2..]]);
     let how = ConvGradient { window, groups: shape[1], image: [shape[2], shape[3]] };
-    Ok(vec![Some(scope.add(Op::ConvSource(how), &[dy, ones])?)])
+    Ok(vec![Some(scope.add(Op::ConvSource(how.into()), &[dy, ones])?)])
 }
 
 /// The window with as much padding at the end as its last output needs: a number of outputs that was

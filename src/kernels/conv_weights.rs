@@ -360,10 +360,8 @@ impl Tiles<'_> {
         };
         levels.chunk(groups, [own * form.output_bytes(), own * d.plane, of_group]);
         let tiles = self.together as i64;
-        levels.chunk(
-            form.shared / self.together,
-            [tiles * form.output_bytes(), tiles * d.plane, 0],
-        );
+        levels
+            .chunk(form.shared / self.together, [tiles * form.output_bytes(), tiles * d.plane, 0]);
         levels.chunk(count, [form.block_bytes(), 0, s.plane]);
         levels.rest(parts);
         let bands = form.size[0] / rows;

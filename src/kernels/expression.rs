@@ -78,9 +78,8 @@ impl<'a> Code<'a> {
     /// The code of an expression.
     pub fn new(expression: &'a Expression) -> Self {
         let steps = &expression.steps;
-        let reads = |wanted: usize| {
-            expression.terms().filter(|&term| term == Term::Step(wanted)).count()
-        };
+        let reads =
+            |wanted: usize| expression.terms().filter(|&term| term == Term::Step(wanted)).count();
         let is_product = |term: Term| match term {
             Term::Step(at) => match steps[at] {
                 Step::Binary(Binary::Mul, [a, b]) if reads(at) == 1 => Some((at, [a, b])),
@@ -93,9 +92,9 @@ impl<'a> Code<'a> {
             match *step {
                 Step::Binary(Binary::Add, [a, b]) => {
                     let sum = [(b, a), (a, b)];
-                    let found = sum.into_iter().find_map(|(product, other)| {
-                        Some((is_product(product)?, other))
-                    });
+                    let found = sum
+                        .into_iter()
+                        .find_map(|(product, other)| Some((is_product(product)?, other)));
                     if let Some(((product, [x, y]), other)) = found {
                         ways[product] = Way::Inside;
                         ways[at] = Way::MultiplyAdd([other, x, y]);

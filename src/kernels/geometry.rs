@@ -22,6 +22,19 @@ pub struct Geometry {
     pub halo: Pads,
     /// What the border consists of.
     pub zero: Zero,
+    /// The image of which this is a part, if it is.
+    pub within: Option<Within>,
+}
+
+/// An image of which a value is every n-th row and column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Within {
+    /// Height and width of the image.
+    pub size: [usize; 2],
+    /// The first row and column.
+    pub first: [usize; 2],
+    /// Steps between rows and columns.
+    pub step: [usize; 2],
 }
 
 /// The bytes that stand for zeros around an image.
@@ -74,7 +87,15 @@ impl Strides {
 impl Geometry {
     /// A value without halo.
     pub fn new(ty: TensorType) -> Self {
-        Geometry { ty, halo: Pads::default(), zero: Zero::default() }
+        Geometry { ty, halo: Pads::default(), zero: Zero::default(), within: None }
+    }
+
+    /// Every n-th row and column of an image: `size` of them from `first` on.
+    pub fn interleaved(&self, step: [usize; 2], first: [usize; 2], size: [usize; 2]) -> Self {
+        let [n, c, h, w] = self.nchw();
+        let ty = TensorType { shape: vec![n, c, size[0], size[1]], ..self.ty.clone() };
+        let within = Some(Within { size: [h, w], first, step });
+        Geometry { ty, within, ..self.clone() }
     }
 
     /// Whether there is no halo.
@@ -89,7 +110,10 @@ impl Geometry {
 
     /// Strides as an image.
     pub fn strides(&self) -> Strides {
-        let [_, c, h, w] = self.nchw();
+        let [_, c, mut h, mut w] = self.nchw();
+        let within = self.within.unwrap_or(Within { size: [h, w], first: [0; 2], step: [1; 2] });
+        [h, w] = within.size;
+        let ([first_row, first_column], [down, across]) = (within.first, within.step);
         let block = match self.ty.layout {
             Layout::Blocked => BLOCK,
             Layout::Planar => 1,
@@ -101,11 +125,12 @@ impl Geometry {
         Strides {
             image: c.div_ceil(block) as i64 * plane,
             plane,
-            row,
-            pixel,
+            row: row * down as i64,
+            pixel: pixel * across as i64,
             block,
             lane,
-            origin: self.halo.top as i64 * row + self.halo.left as i64 * pixel,
+            origin: (self.halo.top + first_row) as i64 * row
+                + (self.halo.left + first_column) as i64 * pixel,
         }
     }
 

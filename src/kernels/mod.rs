@@ -5,6 +5,7 @@
 //! | [`geometry`] | where the elements of a value are stored |
 //! | [`sink`] | what lowering produces |
 //! | [`conv`] | convolution and matrix product |
+//! | [`conv_source`] | the gradient of a convolution with strides with respect to its source |
 //! | [`conv_weights`] | the gradient of a convolution with respect to its weights |
 //! | [`problem`] | a convolution as one printable line |
 //! | [`algorithm`] | the algorithms for convolutions, and the choice of one for each site |
@@ -37,7 +38,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use resnetc_ir::op::{Conv, Op, QuantizedConv, Residual};
+use resnetc_ir::op::{Conv, Op, QuantizedConv, Residual, SourceGradient};
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{DType, Expression, Graph, NodeId, Tensor};
 
@@ -47,6 +48,7 @@ pub mod algorithm;
 pub mod channels;
 pub mod conv;
 pub mod conv_plan;
+pub mod conv_source;
 pub mod conv_weights;
 pub mod conversions;
 mod copy;
@@ -95,8 +97,8 @@ use conv_plan::{ConvPlan, ConvStep};
 use conversions::Conversions;
 pub use error::{KernelError, NotCompiled};
 use function::Function;
-use loops::OPERANDS;
 use geometry::{Geometry, Place};
+use loops::OPERANDS;
 use pick::Picks;
 use published::Published;
 use residual::Added;
@@ -143,12 +145,19 @@ pub fn scratch_bytes(graph: &Graph, node: NodeId) -> usize {
     let shapes = || graph.operands(node).into_iter().map(|o| &graph.node(o).ty);
     match (&graph.node(node).op, shapes().next()) {
         (Op::Measure, Some(x)) => measure::scratch_bytes(&x.shape),
-        (Op::Moments, Some(x)) => {
-            x.nchw().map_or(0, |image| channels::scratch_bytes(image, 2))
-        }
+        (Op::Moments, Some(x)) => x.nchw().map_or(0, |image| channels::scratch_bytes(image, 2)),
         (Op::ConvWeights(gradient), _) => {
             let form = conv_weights::Form::in_graph(graph, node, gradient);
             form.map_or(0, |form| form.scratch_bytes())
+        }
+        (Op::ConvSource(SourceGradient { gradient, .. }), _) => {
+            let channels = |position| Some(graph.node(graph.operand(node, position)?).ty.nchw()?);
+            match (gradient.phases(), channels(1)) {
+                (Some(phases), Some([inputs, outputs, ..])) => {
+                    conv_source::scratch_bytes(&phases, [outputs, inputs])
+                }
+                _ => 0,
+            }
         }
         (Op::ChannelSums(sums), _) => {
             let images = shapes().filter_map(|ty| ty.nchw());
@@ -168,8 +177,8 @@ pub fn lower(step: &PlacedStep<'_>, sink: &mut Sink) -> Result<Vec<Region>, Kern
     let region = |pieces| Region { name: step.name.to_owned(), pieces };
     sink.begin(step.packed());
     let regions = step.pieces(sink)?;
-    let preparation = Some(sink.take_preparation()).filter(|pieces| !pieces.is_empty());
-    let mut regions: Vec<_> = preparation.into_iter().chain(regions).map(region).collect();
+    let mut regions: Vec<_> =
+        sink.take_preparation().into_iter().chain(regions).map(region).collect();
     if let (true, false, Some(last)) =
         (step.fill_halo, step.dst.geometry.is_dense(), regions.last_mut())
     {
@@ -203,7 +212,7 @@ fn added<'a>(conv: &Conv, place: Option<&'a Place>) -> Option<Added<'a>> {
 
 impl PlacedStep<'_> {
     fn convolution(&self, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
-        let conv = convolution(self.op).ok_or_else(|| self.unsupported("it was not lowered"))?;
+        let conv = convolution(self.op).ok_or_else(|| self.unlowered())?;
         let conv = &conv;
         let plan = self.plan.ok_or_else(|| self.unsupported("its result is not in nchw16c"))?;
         if plan.scratch_bytes() > 0 && self.scratch.is_none() {
@@ -231,7 +240,23 @@ impl PlacedStep<'_> {
         let dst = &self.dst;
         let conversions = Conversions::of(self.op);
         let pieces = match self.op.computation() {
-            Op::Conv(_) | Op::ConvSource(_) => return self.convolution(sink),
+            Op::Conv(_) => return self.convolution(sink),
+            Op::ConvSource(source) if source.gradient.turned().is_some() => {
+                return self.convolution(sink);
+            }
+            Op::ConvSource(source) => {
+                let phases = source.gradient.phases().ok_or_else(|| self.unlowered())?;
+                let (dy, weights) = (self.blocked(0, sink)?, self.place(1, sink)?);
+                let residual = source.residual_operand();
+                let residual = residual.map(|i| self.blocked(i, sink)).transpose()?;
+                let places = conv_source::Places {
+                    dy: &dy,
+                    weights: &weights,
+                    residual: residual.as_ref(),
+                    dst,
+                };
+                conv_source::lower(&source.gradient, &phases, places, sink)
+            }
             Op::QuantizedConv(conv) => self.quantized(conv, sink),
             Op::Gemm(gemm) => {
                 if gemm.transpose_a || !gemm.transpose_b || gemm.alpha != 1.0 || gemm.beta != 1.0 {
@@ -358,7 +383,12 @@ impl PlacedStep<'_> {
             self.scratch.unwrap_or_default() + sink::aligned(plan.scratch_bytes() as i64)
         };
         let range = |plan: &dyn ConvPlan| start(plan)..start(plan) + plan.packed_bytes() as i64;
-        self.plan.map_or(0..0, range)
+        match (self.plan, self.op, self.scratch) {
+            (Some(plan), ..) => range(plan),
+            // All of it.
+            (None, Op::ConvSource(_), Some(start)) => start..i64::MAX,
+            _ => 0..0,
+        }
     }
 
     /// The places of all operands.
@@ -491,6 +521,10 @@ impl PlacedStep<'_> {
         }
     }
 
+    fn unlowered(&self) -> KernelError {
+        self.unsupported("it was not lowered")
+    }
+
     fn unsupported(&self, reason: &str) -> KernelError {
         KernelError::Unsupported {
             op: self.op.name(),
@@ -537,7 +571,10 @@ impl PlacedStep<'_> {
         }
         let bias = bias.then(|| self.place(2, sink)).transpose()?;
         Ok(match is_turned {
-            true => Filters::turned(&weights),
+            true => {
+                let [.., r, s] = weights.geometry.nchw();
+                Filters::turned(&weights, [r - 1, s - 1], [1, 1])
+            }
             false => Filters::computed(&weights, bias),
         })
     }

@@ -26,12 +26,7 @@ pub struct Nest {
 impl Nest {
     /// A nest of f32.
     pub fn new(function: Function, loops: Loops) -> Self {
-        Nest {
-            function,
-            loops,
-            elements: Default::default(),
-            conversions: Conversions::default(),
-        }
+        Nest { function, loops, elements: Default::default(), conversions: Conversions::default() }
     }
 
     /// Lowers the nest; nothing if it has no elements.

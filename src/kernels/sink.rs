@@ -122,7 +122,8 @@ pub struct Sink {
 struct Preparation {
     /// The free part of the memory for them, as offsets in the arena.
     free: Range<i64>,
-    pieces: Vec<Piece>,
+    /// The regions, one after another.
+    stages: Vec<Vec<Piece>>,
 }
 
 impl Sink {
@@ -142,7 +143,7 @@ impl Sink {
 
     /// Begins a step that has this memory for packed weights, as offsets in the arena.
     pub fn begin(&mut self, free: Range<i64>) {
-        self.preparation = Preparation { free, pieces: Vec::new() };
+        self.preparation = Preparation { free, stages: Vec::new() };
     }
 
     /// Reserves memory for weights that each run packs, and returns its offset in the arena.
@@ -160,14 +161,18 @@ impl Sink {
         Ok(std::mem::replace(&mut free.start, end))
     }
 
-    /// Adds to what the step does before everything else.
-    pub fn prepare(&mut self, pieces: Vec<Piece>) {
-        self.preparation.pieces.extend(pieces);
+    /// Adds to what the step does before everything else. Stages run one after another.
+    pub fn prepare(&mut self, stage: usize, pieces: Vec<Piece>) {
+        let stages = &mut self.preparation.stages;
+        stages.resize_with(stages.len().max(stage + 1), Vec::new);
+        stages[stage].extend(pieces);
     }
 
-    /// What the step does first.
-    pub fn take_preparation(&mut self) -> Vec<Piece> {
-        std::mem::take(&mut self.preparation).pieces
+    /// What the step does first, as regions.
+    pub fn take_preparation(&mut self) -> Vec<Vec<Piece>> {
+        let mut stages = std::mem::take(&mut self.preparation).stages;
+        stages.retain(|pieces| !pieces.is_empty());
+        stages
     }
 
     /// The index of the program of this form, built on first use.

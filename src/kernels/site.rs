@@ -1,6 +1,6 @@
 //! A convolution in its network: the input from which algorithms make their plans.
 
-use resnetc_ir::op::{Conv, Op};
+use resnetc_ir::op::{Conv, Op, Residual, SourceGradient};
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{DType, Tensor, TensorType};
 
@@ -45,7 +45,10 @@ pub struct Site<'a> {
 pub fn convolution(op: &Op) -> Option<Conv> {
     match op {
         Op::Conv(conv) => Some(*conv),
-        Op::ConvSource(gradient) => Some(Conv::new(gradient.turned()?, 1)),
+        Op::ConvSource(SourceGradient { gradient, residual }) => {
+            let residual = residual.then_some(Residual::PLAIN);
+            Some(Conv { residual, ..Conv::new(gradient.turned()?, 1) })
+        }
         _ => None,
     }
 }

@@ -31,7 +31,7 @@ use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
-use super::fused::{Fused, MAX_OPERANDS, function};
+use super::fused::{Fused, MAX_OPERANDS, function, is_inlined};
 use super::measure::Measure;
 use super::near_misses::{NearMisses, describe};
 use crate::kernels::channels::MAX_SUMS;
@@ -76,7 +76,7 @@ fn with_functions(
         if !is_function || graph.node(operand).ty.shape != *whole {
             continue;
         }
-        if graph.sole_user(operand) != Some(node) {
+        if !is_inlined(graph, operand) {
             near.note(graph, node, format!("{} has two users", describe(graph, operand)));
             continue;
         }

@@ -1,7 +1,8 @@
 //! Fuses functions of single elements into one that reads and writes each element once.
 //!
-//! A function is fused into its only reader if both have the same shape. Constants of one element
-//! become numbers of the expression.
+//! A function is fused into its only reader if both have the same shape, and into several readers if
+//! they would read no more values of that size. Constants of one element become numbers of the
+//! expression.
 //!
 //! Before:
 //! ```text
@@ -26,7 +27,7 @@ use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
-use super::fused::{Fused, MAX_OPERANDS, function};
+use super::fused::{Fused, MAX_OPERANDS, function, is_inlined};
 use super::measure::operators;
 use super::near_misses::{NearMisses, describe};
 
@@ -42,12 +43,11 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
     let mut fused = Fused::of(graph, node)?;
     let mut count = 0;
     for operand in graph.operands(node) {
-        let is_alone = graph.sole_user(operand) == Some(node);
         let is_alike = graph.node(operand).ty == graph.node(node).ty;
         if !is_alike || function(graph, operand).is_none() {
             continue;
         }
-        if !is_alone {
+        if !is_inlined(graph, operand) {
             near.note(graph, node, format!("{} has two users", describe(graph, operand)));
             continue;
         }

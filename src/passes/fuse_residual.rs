@@ -32,7 +32,7 @@
 
 use std::collections::HashMap;
 
-use resnetc_ir::op::{Activation, Binary, Residual};
+use resnetc_ir::op::{Activation, Binary, Conv, Residual, SourceGradient};
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
@@ -84,17 +84,22 @@ fn rewrite(
 
 /// Whether the sum can be computed by `conv`.
 fn check(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Result<(), Stop> {
-    let Op::Conv(attributes) = graph.node(conv).op else { return Err(Stop::Other) };
+    let (has_shortcut, activation) = match graph.node(conv).op {
+        Op::Conv(op) => (op.residual.is_some() || op.projection.is_some(), op.activation),
+        // A gradient that is added to that of the shortcut.
+        Op::ConvSource(op) => (op.residual, Activation::None),
+        _ => return Err(Stop::Other),
+    };
     if graph.constant_of(shortcut).is_some() {
         return Err(Stop::Other);
     }
     if graph.node(conv).ty.shape != graph.node(shortcut).ty.shape {
         return Err(Stop::Near("the sum broadcasts"));
     }
-    if attributes.residual.is_some() || attributes.projection.is_some() {
+    if has_shortcut {
         return Err(Stop::Near("it has a shortcut"));
     }
-    if attributes.activation != Activation::None {
+    if activation != Activation::None {
         return Err(Stop::Near("an activation comes between"));
     }
     if graph.sole_user(conv) != Some(sum) {
@@ -104,13 +109,16 @@ fn check(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Result<(
 }
 
 fn fuse(graph: &Graph, sum: NodeId, conv: NodeId, shortcut: NodeId) -> Option<Patch> {
-    let Op::Conv(mut attributes) = graph.node(conv).op else { return None };
-    attributes.residual = Some(Residual::PLAIN);
+    let op = match graph.node(conv).op {
+        Op::Conv(op) => Op::Conv(Conv { residual: Some(Residual::PLAIN), ..op }),
+        Op::ConvSource(op) => Op::ConvSource(SourceGradient { residual: true, ..op }),
+        _ => return None,
+    };
     let mut operands: Vec<_> = graph.operands(conv).into_iter().map(Into::into).collect();
     operands.push(shortcut.into());
     let label = format!("fuse {} into {}", describe(graph, sum), describe(graph, conv));
     let mut patch = Patch::new(label);
-    let fused = patch.add(graph.node(conv).name.clone(), Op::Conv(attributes), &operands);
+    let fused = patch.add(graph.node(conv).name.clone(), op, &operands);
     patch.replace(sum, fused);
     Some(patch)
 }

@@ -38,6 +38,24 @@ pub(super) fn function(graph: &Graph, node: NodeId) -> Option<Expression> {
     (all && expression::has(&expression)).then_some(expression)
 }
 
+/// Whether a function is computed where it is read rather than stored: it has a single reader, or
+/// it reads no more values of its size than there are of its result, and all its readers are
+/// functions or sums that can compute it.
+pub(super) fn is_inlined(graph: &Graph, node: NodeId) -> bool {
+    let users = graph.users(node);
+    if graph.is_output(node) {
+        return false;
+    }
+    let ty = &graph.node(node).ty;
+    let large = graph.operands(node);
+    let large = large.iter().filter(|&&operand| graph.node(operand).ty.shape == ty.shape).count();
+    let takes = |user: NodeId| match graph.node(user).op {
+        Op::ChannelSums(_) => true,
+        _ => function(graph, user).is_some() && graph.node(user).ty == *ty,
+    };
+    users.len() == 1 || large == 1 && users.iter().all(|&(user, _)| takes(user))
+}
+
 impl Fused {
     /// The function that a node is, with its constants as numbers.
     pub(super) fn of(graph: &Graph, node: NodeId) -> Option<Self> {
@@ -54,7 +72,8 @@ impl Fused {
     /// The expression with a function in place of an operand that it is; `None` if that has too
     /// many operands or steps.
     pub(super) fn with(&self, graph: &Graph, operand: NodeId) -> Option<Self> {
-        let inner = Fused { expression: function(graph, operand)?, operands: graph.operands(operand) };
+        let inner =
+            Fused { expression: function(graph, operand)?, operands: graph.operands(operand) };
         let shape = &graph.node(operand).ty.shape;
         let own = self.operands.len();
         // The steps of the function come first.
@@ -101,9 +120,8 @@ impl Fused {
                 let others = (0..self.operands.len())
                     .filter(|&other| other != i && is_read(&self.expression, other));
                 let others = others.map(|other| &graph.node(self.operands[other]).ty.shape);
-                let rest = others.fold(Vec::new(), |all: Vec<usize>, s| {
-                    broadcast(&all, s).unwrap_or(all)
-                });
+                let rest =
+                    others.fold(Vec::new(), |all: Vec<usize>, s| broadcast(&all, s).unwrap_or(all));
                 if rest == shape {
                     self.each(|term| match term {
                         Term::Operand(position) if position == i => Term::Number(number),

@@ -132,7 +132,9 @@ fn decide(graph: &Graph, node: NodeId) -> Option<(Vec<Want>, Layout)> {
             (wants, Layout::Blocked)
         }
         Op::ConvSource(_) => {
-            (vec![Want::In(Layout::Blocked), Want::In(Layout::Planar)], Layout::Blocked)
+            let mut wants = all(Want::In(Layout::Blocked));
+            *wants.get_mut(1)? = Want::In(Layout::Planar);
+            (wants, Layout::Blocked)
         }
         Op::ConvWeights(gradient) => {
             let ConvGradient { window, groups, .. } = gradient;

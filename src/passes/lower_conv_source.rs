@@ -1,6 +1,6 @@
 //! Lowers the gradient of a convolution with respect to its source to a convolution with turned
-//! weights, where kernels do not turn them themselves: for groups, strides, and padding beyond all
-//! taps. Required.
+//! weights, where kernels do not turn them themselves: for groups, dilations beside strides, and
+//! padding beyond all taps. Required.
 //!
 //! Weights are turned as a value: inputs and outputs of a group change places, and taps are in
 //! reverse order. Zeros between the pixels of the gradient stand for those that a stride steps over.
@@ -29,7 +29,7 @@
 //! output "y" = %10
 //! ```
 
-use resnetc_ir::op::{Conv, ConvGradient, PadMode, Pads, SliceAxis, Window};
+use resnetc_ir::op::{Conv, ConvGradient, PadMode, Pads, SliceAxis, SourceGradient, Window};
 use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
@@ -40,19 +40,24 @@ use super::near_misses::{NearMisses, describe};
 /// Cannot be switched off.
 pub const PASS: Pass = Pass {
     name: "lower_conv_source",
-    doc: "lower gradients of convolutions with groups or strides to convolutions",
+    doc: "lower gradients of convolutions with groups to convolutions",
     sweep: |_| Box::new(rewrite),
     measure: Some(remaining),
 };
 
 /// Gradients for which kernels do not turn the weights.
 fn remaining(graph: &Graph) -> Measure {
-    count(graph, |node| matches!(graph.node(node).op, Op::ConvSource(g) if g.turned().is_none()))
+    count(
+        graph,
+        |node| matches!(graph.node(node).op, Op::ConvSource(g) if g.gradient.phases().is_none()),
+    )
 }
 
 fn rewrite(graph: &Graph, node: NodeId, _: &mut NearMisses) -> Option<Patch> {
-    let Op::ConvSource(gradient) = graph.node(node).op else { return None };
-    if gradient.turned().is_some() {
+    let Op::ConvSource(SourceGradient { gradient, residual: false }) = graph.node(node).op else {
+        return None;
+    };
+    if gradient.phases().is_some() {
         return None;
     }
     let (dy, weights) = (graph.operand(node, 0)?, graph.operand(node, 1)?);

@@ -53,6 +53,7 @@ pub mod reduce_mean_to_pool;
 pub mod remove_identity;
 pub mod split_conv_weights;
 pub mod ungroup;
+pub mod update_in_place;
 
 pub use driver::{PassOptions, Verify, run, run_pass, run_steps};
 pub use error::{Leftover, PassError};
@@ -142,5 +143,7 @@ const PIPELINE: &[PipelineStep] = {
         step(Fused, Optional, Once, dead_code::PASS),
         // Last: every pass above adds nodes, and none of them handles layouts.
         step(Scheduled, Required, Once, layout::PASS),
+        // What it adds is planar, as all state is.
+        step(Scheduled, Required, Once, update_in_place::PASS),
     ]
 };

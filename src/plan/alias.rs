@@ -97,7 +97,8 @@ impl Assign<'_> {
                 published: Vec::new(),
             };
         }
-        if let Some(operand) = self.in_place(at, node) {
+        let state = self.updated(at, node);
+        if let Some(operand) = state.or_else(|| self.in_place(at, node)) {
             let geometry = self.geometries[&operand].clone();
             self.join(node, operand, geometry);
             return PlanStep {
@@ -173,6 +174,19 @@ impl Assign<'_> {
         buffer.values.iter().any(|&v| self.graph.node(v).op == Op::Input)
     }
 
+    /// The input whose next value the result is, if it can be computed in its place: nothing reads
+    /// the input later.
+    fn updated(&self, at: usize, node: NodeId) -> Option<NodeId> {
+        let mut outputs = self.graph.outputs().iter();
+        let input = outputs.find_map(|o| o.next_of.filter(|_| o.node == node))?;
+        let buffer = &self.buffers[*self.buffer_of.get(&input)?];
+        let is_free = |value: &NodeId| self.last_use.get(value).is_none_or(|&last| last <= at);
+        let operands = self.graph.operands(node);
+        let position = operands.iter().position(|&operand| operand == input)?;
+        let is_element_wise = Access::of(&self.graph.node(node).op).in_place.contains(&position);
+        (is_element_wise && buffer.values.iter().all(is_free)).then_some(input)
+    }
+
     /// The operand that the result may overwrite element by element.
     fn in_place(&self, at: usize, node: NodeId) -> Option<NodeId> {
         if self.reuse != Reuse::InPlace {
@@ -202,6 +216,10 @@ impl Assign<'_> {
     /// Whether a convolution also reads its residual as source or weights.
     fn reads_twice(&self, node: NodeId, operand: NodeId) -> bool {
         let reads = self.graph.operands(node).iter().filter(|&&o| o == operand).count();
-        matches!(self.graph.node(node).op, Op::Conv(_) | Op::QuantizedConv(_)) && reads > 1
+        let is_sum = matches!(
+            self.graph.node(node).op,
+            Op::Conv(_) | Op::QuantizedConv(_) | Op::ConvSource(_)
+        );
+        is_sum && reads > 1
     }
 }

@@ -6,11 +6,11 @@
 
 use std::collections::HashMap;
 
-use resnetc_ir::op::{Pads, Window};
+use resnetc_ir::op::Pads;
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{DType, Graph, NodeId};
 
-use super::memory::{self, Access};
+use super::memory::{self, Access, Read};
 use crate::kernels::conv::PLANAR_BYTES_BEYOND;
 use crate::kernels::geometry::{Geometry, Zero};
 
@@ -38,10 +38,10 @@ pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Halo> {
     for &node in order.iter().rev() {
         let operands = graph.operands(node);
         let access = Access::of(&graph.node(node).op);
-        for (i, window) in access.windows {
-            let pads = reach(graph, node, operands[i], &window);
-            let zero = memory::zero(graph, node);
-            widen(&mut halos, operands[i], Halo { pads, zero });
+        for read in access.windows {
+            let source = operands[read.operand];
+            let (pads, zero) = (reach(graph, node, source, &read), memory::zero(graph, node));
+            widen(&mut halos, source, Halo { pads, zero });
         }
         if let Some(&first) = access.in_place.first() {
             pass_on(graph, &mut halos, node, operands[first]);
@@ -52,9 +52,11 @@ pub fn halos(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Halo> {
 
 /// How far the windows of a convolution reach beyond a source. The rows of planar bytes are read
 /// several bytes at a time.
-fn reach(graph: &Graph, node: NodeId, source: NodeId, window: &Window) -> Pads {
+fn reach(graph: &Graph, node: NodeId, source: NodeId, read: &Read) -> Pads {
+    let window = &read.window;
+    let result = || graph.node(node).ty.nchw().map(|[.., rows, columns]| [rows, columns]);
     let (Some([rows, columns]), Some([.., h, w])) =
-        (memory::windows(graph, node), graph.node(source).ty.nchw())
+        (read.outputs.or_else(result), graph.node(source).ty.nchw())
     else {
         return Pads::default();
     };

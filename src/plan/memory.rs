@@ -1,7 +1,7 @@
 //! How each operator uses the memory of its operands: a table over the operators, for placing
 //! values.
 
-use resnetc_ir::op::{Encoding, Window};
+use resnetc_ir::op::{Encoding, Phase, Window};
 use resnetc_ir::{Graph, NodeId, Op};
 
 use crate::kernels::geometry::Zero;
@@ -17,7 +17,7 @@ pub(super) struct Access {
     pub(super) in_place: Vec<usize>,
     /// Operands that are read through windows, which may reach beyond them: what stands for zero
     /// must be stored there.
-    pub(super) windows: Vec<(usize, Window)>,
+    pub(super) windows: Vec<Read>,
 }
 
 /// What stands for zero around the operands that a node reads through windows.
@@ -31,15 +31,20 @@ pub(super) fn zero(graph: &Graph, node: NodeId) -> Zero {
     }
 }
 
-/// Rows and columns of windows that an operator reads an operand through.
-pub(super) fn windows(graph: &Graph, node: NodeId) -> Option<[usize; 2]> {
-    let counted = match graph.node(node).op {
-        // The result is for the weights of the convolution that had this many outputs.
-        Op::ConvWeights(_) => graph.operand(node, 0)?,
-        _ => node,
-    };
-    let [.., rows, columns] = graph.node(counted).ty.nchw()?;
-    Some([rows, columns])
+/// An operand that is read through windows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
+    pub(super) operand: usize,
+    pub(super) window: Window,
+    /// Rows and columns of windows, if there are not as many as the result has.
+    pub(super) outputs: Option<[usize; 2]>,
+}
+
+impl Read {
+    /// One window for each pixel of the result.
+    fn whole(operand: usize, window: Window) -> Self {
+        Read { operand, window, outputs: None }
+    }
 }
 
 impl Access {
@@ -50,13 +55,17 @@ impl Access {
                 let projected = conv.projected_operand().zip(conv.projection);
                 Access {
                     in_place: conv.residual_operand().into_iter().collect(),
-                    windows: [(0, conv.window)].into_iter().chain(projected).collect(),
+                    windows: [(0, conv.window)]
+                        .into_iter()
+                        .chain(projected)
+                        .map(|(operand, window)| Read::whole(operand, window))
+                        .collect(),
                     ..Access::default()
                 }
             }
             Op::QuantizedConv(conv) => Access {
                 in_place: conv.residual_operand().into_iter().collect(),
-                windows: vec![(0, conv.window)],
+                windows: vec![Read::whole(0, conv.window)],
                 ..Access::default()
             },
             Op::OnBytes(on_bytes) => Access::of(&on_bytes.op),
@@ -65,12 +74,21 @@ impl Access {
             Op::Pointwise(expression) => {
                 Access { in_place: (0..expression.operand_count()).collect(), ..Access::default() }
             }
-            Op::ConvSource(gradient) => {
-                let windows = gradient.turned().map(|window| (0, window)).into_iter().collect();
-                Access { windows, ..Access::default() }
+            Op::ConvSource(source) => {
+                let phases = source.gradient.phases().unwrap_or_default();
+                let read = |phase: &Phase| Read {
+                    operand: 0,
+                    window: phase.window,
+                    outputs: Some(phase.size),
+                };
+                let windows = phases.iter().filter(|phase| phase.is_seen()).map(read).collect();
+                let in_place = source.residual_operand().into_iter().collect();
+                Access { in_place, windows, ..Access::default() }
             }
             Op::ConvWeights(gradient) => {
-                Access { windows: vec![(1, gradient.window)], ..Access::default() }
+                let outputs = Some(gradient.outputs());
+                let windows = vec![Read { operand: 1, window: gradient.window, outputs }];
+                Access { windows, ..Access::default() }
             }
             Op::Reshape { .. } | Op::Identity | Op::Reorder(_) => {
                 Access { view: true, ..Access::default() }

@@ -1,8 +1,8 @@
 //! Orders in which the operators can run.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use resnetc_ir::{Graph, NodeId};
+use resnetc_ir::{Graph, NodeId, Op};
 
 /// Orders worth planning: depth first from the outputs, operands from the first to the last, and
 /// the other way round. They differ in which branch of a block runs first, and so in which values
@@ -13,11 +13,18 @@ pub fn orders(graph: &Graph) -> Vec<Vec<NodeId>> {
     orders
 }
 
+/// Updates of state are computed in the place of the state, so they run after everything that reads
+/// it.
 fn depth_first(graph: &Graph, reversed: bool) -> Vec<NodeId> {
+    let updates: HashMap<NodeId, NodeId> =
+        graph.outputs().iter().filter_map(|output| Some((output.node, output.next_of?))).collect();
     let operands = |node: NodeId| {
         let mut list = graph.operands(node);
         if reversed {
             list.reverse();
+        }
+        if let Some(&state) = updates.get(&node) {
+            list.extend(readers(graph, state).into_iter().filter(|&reader| reader != node));
         }
         list
     };
@@ -47,4 +54,18 @@ fn depth_first(graph: &Graph, reversed: bool) -> Vec<NodeId> {
         }
     }
     order
+}
+
+/// The operators that read a value, as it is or in another shape.
+fn readers(graph: &Graph, value: NodeId) -> Vec<NodeId> {
+    let (mut readers, mut work) = (Vec::new(), vec![value]);
+    while let Some(value) = work.pop() {
+        for (user, _) in graph.users(value) {
+            if matches!(graph.node(user).op, Op::Reshape { .. } | Op::Identity | Op::Reorder(_)) {
+                work.push(user);
+            }
+            readers.push(user);
+        }
+    }
+    readers
 }

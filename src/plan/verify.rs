@@ -4,7 +4,7 @@
 //! are simulated: each write claims its bytes from the values stored there, and each read checks
 //! that its bytes still belong to the value. The proof does not depend on how the plan was made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use resnetc_ir::{Graph, NodeId, Op};
 
@@ -170,8 +170,10 @@ pub fn verify(graph: &Graph, plan: &Plan) -> Result<(), Vec<PlanError>> {
         facts(s).into_iter().for_each(|fact| memory.write(fact));
     }
     // Callers read outputs, and an input that they do not rewrite must keep its contents for the
-    // next run.
-    let outside = graph.inputs().iter().copied().chain(graph.outputs().iter().map(|o| o.node));
+    // next run, unless it is state, which then has its next value.
+    let state: HashSet<NodeId> = graph.outputs().iter().filter_map(|o| o.next_of).collect();
+    let inputs = graph.inputs().iter().copied().filter(|input| !state.contains(input));
+    let outside = inputs.chain(graph.outputs().iter().map(|o| o.node));
     let kept = |node| memory.read(plan.steps.len(), node, Held::Value(node));
     errors.extend(outside.filter_map(kept));
     if errors.is_empty() { Ok(()) } else { Err(errors) }

@@ -49,7 +49,8 @@ impl Recipe {
         let found = gradients(&mut graph, loss, &at)?;
         graph.output(names::LOSS, loss);
         graph.output(names::SCORES, scores);
-        for ((parameter, weights), gradient) in trained.into_iter().zip(found) {
+        // The last layers first: theirs are the first gradients that are known.
+        for ((parameter, weights), gradient) in trained.into_iter().zip(found).rev() {
             let decay = if self.decays(parameter.role) { self.decay } else { 0.0 };
             let pair = [*weights, gradient];
             update::parameter(&mut graph, self.optimizer, &rates, decay, pair)?;

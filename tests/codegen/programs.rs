@@ -189,7 +189,8 @@ pub(crate) fn program(target: Target, dice: &[u32], counts: [u32; 2], spares: us
     let known = [(P(2), counts[0]), (P(3), counts[1])];
     body.extend(writer.block(3, &known));
     for i in 0..vectors {
-        let dst = P((4 + passed + i % 2) as u8).at((4 * (i * target.lanes) as i32 - 4 * START as i32).into());
+        let dst = P((4 + passed + i % 2) as u8)
+            .at((4 * (i * target.lanes) as i32 - 4 * START as i32).into());
         body.push(Inst::Store { dst, src: V(i as u8) });
     }
     let (args, pointers) = (4 + passed, 4 + passed + extra);

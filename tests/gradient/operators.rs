@@ -59,9 +59,9 @@ fn convolutions() -> Vec<Case> {
         case(Op::Conv(projected), &[x, w, &[2, 2, 9, 8], &[4, 2, 1, 1]]),
         case(Op::Conv(Conv::new(uneven(), 2)), &[&[2, 4, 6, 5], &[6, 2, 3, 2]]),
         case(Op::Conv(Conv::new(Window::square(3, 2, 1), 4)), &[&[1, 4, 7, 7], &[8, 1, 3, 3]]),
-        case(Op::ConvSource(how), &[&[2, 6, 3, 5], &[6, 2, 3, 2]]),
+        case(Op::ConvSource(how.into()), &[&[2, 6, 3, 5], &[6, 2, 3, 2]]),
         case(Op::ConvWeights(how), &[&[2, 6, 3, 5], &[2, 4, 6, 5]]),
-        case(Op::ConvSource(wide), &[&[1, 2, 2, 2], &[2, 3, 2, 2]]),
+        case(Op::ConvSource(wide.into()), &[&[1, 2, 2, 2], &[2, 3, 2, 2]]),
         case(Op::ConvWeights(wide), &[&[1, 2, 2, 2], &[1, 3, 6, 6]]),
     ]
 }
@@ -172,6 +172,7 @@ const OTHERS: [OpKind; 12] = [
     OpKind::Dequantize,
     OpKind::OnBytes,
     OpKind::Lookup,
+    OpKind::Pointwise,
 ];
 
 #[test]

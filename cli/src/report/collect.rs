@@ -104,7 +104,8 @@ fn kind(op: &Op) -> Kind {
     match op {
         Op::Conv(conv) => of_kernel(conv.window.kernel),
         Op::QuantizedConv(conv) => of_kernel(conv.window.kernel),
-        Op::ConvSource(gradient) | Op::ConvWeights(gradient) => of_kernel(gradient.window.kernel),
+        Op::ConvSource(source) => of_kernel(source.gradient.window.kernel),
+        Op::ConvWeights(gradient) => of_kernel(gradient.window.kernel),
         Op::OnBytes(on_bytes) => kind(&on_bytes.op),
         Op::Gemm(_) | Op::MatMul => Kind::Product,
         Op::MaxPool(_)

@@ -4,7 +4,7 @@ use super::elements::filled;
 use super::error::EvalError;
 use super::value::Value;
 use crate::infer::WindowAxis;
-use crate::memory::collected;
+use crate::memory::{collected, copied};
 use crate::op::{ConvGradient, Pool};
 
 /// One product of a convolution: positions in its result, its source and its weights.
@@ -47,13 +47,18 @@ fn products(op: &ConvGradient, [result, source]: [&[usize]; 2], mut step: impl F
     }
 }
 
-/// With respect to the source, whose shape is the result's; `[dy, weights]`.
+/// With respect to the source, whose shape is the result's; `[dy, weights]`. What is added to it has
+/// the same shape.
 pub(super) fn conv_source(
     op: &ConvGradient,
     [dy, weights]: [&Value; 2],
+    added: Option<&Value>,
     shape: &[usize],
 ) -> Result<Vec<f64>, EvalError> {
-    let mut dx = filled(shape, 0.0)?;
+    let mut dx = match added {
+        Some(added) => copied(&added.data)?,
+        None => filled(shape, 0.0)?,
+    };
     products(op, [&dy.shape, shape], |at| {
         dx[at.source] += dy.data[at.result] * weights.data[at.weight];
     });

@@ -13,7 +13,7 @@ use crate::kind::OpKind;
 use crate::op::{
     Activation, Binary, Conv, ConvGradient, Dequantize, Encoding, Ending, Gemm, Interpolate,
     OnBytes, Op, PadMode, Pads, Pool, Quantize, QuantizedConv, QuantizedResidual, Requantize,
-    Residual, SliceAxis, TopK, TopPart, Unary, Window,
+    Residual, SliceAxis, SourceGradient, TopK, TopPart, Unary, Window,
 };
 use crate::ty::Layout;
 
@@ -114,7 +114,10 @@ pub(super) fn operator(name: &str, operands: usize, from: &mut Attributes) -> Re
     Ok(match OpKind::by_name(name).ok_or_else(unknown)? {
         OpKind::Input | OpKind::Constant => return Err(unknown()),
         OpKind::Conv => Op::Conv(conv(operands, from)?),
-        OpKind::ConvSource => Op::ConvSource(conv_gradient(from)?),
+        OpKind::ConvSource => Op::ConvSource(SourceGradient {
+            gradient: conv_gradient(from)?,
+            residual: from.flag("residual")?,
+        }),
         OpKind::ConvWeights => Op::ConvWeights(conv_gradient(from)?),
         OpKind::QuantizedConv => Op::QuantizedConv(quantized_conv(from)?),
         OpKind::Quantize => Op::Quantize(Quantize {

@@ -89,7 +89,11 @@ pub fn attributes(op: &Op) -> String {
 fn put_attributes(op: &Op, put: &mut dyn FnMut(String)) {
     match op {
         Op::Conv(op) => conv(op, put),
-        Op::ConvSource(op) | Op::ConvWeights(op) => conv_gradient(op, put),
+        Op::ConvSource(op) => {
+            conv_gradient(&op.gradient, put);
+            flag("residual", op.residual, put);
+        }
+        Op::ConvWeights(op) => conv_gradient(op, put),
         Op::QuantizedConv(op) => quantized_conv(op, put),
         Op::Quantize(op) => {
             put(format!("scale={}", float(op.scale)));

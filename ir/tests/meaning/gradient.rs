@@ -21,7 +21,7 @@ const HOW: ConvGradient = ConvGradient {
 #[test]
 fn a_source_gets_what_its_taps_give() {
     let (dy, w) = (value(&[1, 1, 1, 2], &[3.0, 5.0]), value(&[1, 1, 1, 2], &[10.0, 100.0]));
-    let dx = eval_node(&Op::ConvSource(HOW), &[&dy, &w]).expect("it evaluates");
+    let dx = eval_node(&Op::ConvSource(HOW.into()), &[&dy, &w]).expect("it evaluates");
     assert_eq!(dx, value(&[1, 1, 1, 5], &[30.0, 300.0, 50.0, 500.0, 0.0]));
 }
 
@@ -82,15 +82,15 @@ fn operands_that_do_not_fit_are_refused() {
         infer(&op, &[&types[0], &types[1]]).expect_err("they do not fit").to_string()
     };
     let dy: &[usize] = &[1, 1, 1, 3];
-    let source = refused(Op::ConvSource(HOW), [dy, &[1, 1, 1, 2]]);
+    let source = refused(Op::ConvSource(HOW.into()), [dy, &[1, 1, 1, 2]]);
     assert!(source.contains("not the shape of the result, [1, 1, 1, 2]"), "{source}");
     let weights = refused(Op::ConvWeights(HOW), [&[1, 1, 1, 2], &[1, 1, 1, 6]]);
     assert!(weights.contains("image [1, 5] differs from X [1, 1, 1, 6]"), "{weights}");
     let none = ConvGradient { groups: 0, ..HOW };
     assert!(refused(Op::ConvWeights(none), [dy, &[1, 1, 1, 5]]).contains("group"));
-    assert!(refused(Op::ConvSource(none), [dy, &[1, 1, 1, 2]]).contains("group"));
+    assert!(refused(Op::ConvSource(none.into()), [dy, &[1, 1, 1, 2]]).contains("group"));
     let huge = ConvGradient { groups: usize::MAX, ..HOW };
-    assert!(refused(Op::ConvSource(huge), [dy, &[1, 2, 1, 2]]).contains("too large"));
+    assert!(refused(Op::ConvSource(huge.into()), [dy, &[1, 2, 1, 2]]).contains("too large"));
     assert!(refused(Op::CrossEntropy, [&[2, 3], &[2, 4]]).contains("same shape"));
     let pool = Pool { window: Window::square(2, 1, 0), ceil_mode: false };
     assert!(refused(Op::MaxPoolSource(pool), [&[1, 1, 2, 2], &[1, 1, 2, 2]]).contains("dY"));

@@ -9,8 +9,8 @@ use crate::kernels::tiling::split;
 
 use super::budget::{widest, widest_tile};
 use super::dots::Dot;
-use super::micro::Micro;
 use super::filters::Filters;
+use super::micro::Micro;
 use super::product::ConvProduct;
 
 /// The form of a product's kernel.

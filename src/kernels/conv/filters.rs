@@ -65,18 +65,19 @@ impl Filters {
     }
 
     /// Those of the convolution that computes the gradient of a source: outputs and inputs change
-    /// places, and taps are in reverse order.
-    pub fn turned(weights: &Place) -> Self {
-        let [outputs, inputs, r, s] = weights.geometry.nchw();
+    /// places, and taps are in reverse order, from the one at `tap` on in steps of `step`.
+    pub fn turned(weights: &Place, tap: [usize; 2], step: [usize; 2]) -> Self {
+        let [inputs, outputs, ..] = weights.geometry.nchw();
         let strides = weights.geometry.strides();
-        let last = (r as i64 - 1) * strides.row + (s as i64 - 1) * strides.pixel;
+        let last = tap[0] as i64 * strides.row + tap[1] as i64 * strides.pixel;
+        let [down, across] = step.map(|step| step as i64);
         let computed = Computed {
             start: Pointer::new(weights.base, weights.origin() + last),
-            strides: [strides.plane, strides.image, -strides.row, -strides.pixel],
+            strides: [strides.plane, strides.image, -strides.row * down, -strides.pixel * across],
             bias: None,
         };
-        let (outputs, inputs) = (inputs, outputs);
-        Filters { outputs, inputs, taps: [r, s], given: Given::Computed(computed) }
+        let taps = [0, 1].map(|axis| tap[axis] / step[axis] + 1);
+        Filters { outputs, inputs, taps, given: Given::Computed(computed) }
     }
 
     /// The constants, if they are.
@@ -102,6 +103,27 @@ impl Filters {
         }
     }
 
+    /// Writes the biases, followed by zeros up to `count`, to a place in the arena in every run.
+    ///
+    /// # Errors
+    /// If a kernel does not fit the machine's registers.
+    pub(in crate::kernels) fn prepare_biases(
+        &self,
+        to: i64,
+        count: usize,
+        sink: &mut Sink,
+    ) -> Result<(), KernelError> {
+        let bias = match &self.given {
+            Given::Computed(Computed { bias, .. }) => bias.as_ref(),
+            Given::Constant(_) => return Err(mixed()),
+        };
+        let given = bias.map_or(0, |_| self.outputs);
+        if let Some(bias) = bias {
+            copy(to, &Pointer::new(bias.base, bias.origin()), &[(given, F32, F32)], sink)?;
+        }
+        fill(to + given as i64 * F32, &[(count - given, F32)], sink)
+    }
+
     /// Weights of one output.
     fn depth(&self) -> usize {
         self.inputs * self.taps[0] * self.taps[1]
@@ -123,39 +145,58 @@ pub(in crate::kernels) fn packed_bytes(
 /// Outputs of the widest tile.
 const MOST_LANES: usize = 64;
 
-/// Packs the panels of `count` tiles that start at `first_output` and hold `lanes` outputs each;
-/// `blocks` are the channels of a block of each sum.
-pub(super) fn pack(
-    parts: Vec<(Filters, usize)>,
-    first_output: usize,
-    [lanes, count]: [usize; 2],
-    stored: Stored,
-    sink: &mut Sink,
-) -> Result<Pointer, KernelError> {
-    let constant = |(filters, block): &(Filters, usize)| {
-        Some(Part { weights: filters.constants()?.clone(), block: *block })
-    };
-    if let Some(parts) = parts.iter().map(constant).collect::<Option<Vec<Part>>>() {
-        let offset = pack::pack(parts, first_output, [lanes, count], stored, sink);
-        return Ok(Pointer::new(WEIGHTS, offset));
-    }
-    let depth: usize = parts.iter().map(|(filters, _)| filters.depth()).sum();
-    let panel = (1 + depth) * lanes;
-    let offset = sink.reserve_packed(panel * count * F32 as usize)?;
-    let mut steps = 1;
-    for (filters, block) in parts {
-        let Given::Computed(computed) = &filters.given else {
-            filters.into_constants()?;
-            continue;
+/// The panels of `count` tiles that start at `first_output` and hold `lanes` outputs each.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::kernels) struct PackedFilters {
+    pub(in crate::kernels) first_output: usize,
+    pub(in crate::kernels) lanes: usize,
+    pub(in crate::kernels) count: usize,
+    pub(in crate::kernels) stored: Stored,
+}
+
+impl PackedFilters {
+    /// Packs them: the weights of each sum, and the channels of a block of it.
+    ///
+    /// # Errors
+    /// If a run packs them and no memory was reserved for that, or only some of them are constants.
+    pub(in crate::kernels) fn pack(
+        self,
+        parts: Vec<(Filters, usize)>,
+        sink: &mut Sink,
+    ) -> Result<Pointer, KernelError> {
+        let PackedFilters { first_output, lanes, count, stored } = self;
+        let constant = |(filters, block): &(Filters, usize)| {
+            Some(Part { weights: filters.constants()?.clone(), block: *block })
         };
-        let panels = Panels { filters: &filters, computed, first_output, lanes, count, panel };
-        if steps == 1 {
-            panels.biases(offset, sink)?;
+        if let Some(parts) = parts.iter().map(constant).collect::<Option<Vec<Part>>>() {
+            let offset = pack::pack(parts, first_output, [lanes, count], stored, sink);
+            return Ok(Pointer::new(WEIGHTS, offset));
         }
-        panels.weights(offset + (steps * lanes) as i64 * F32, block, sink)?;
-        steps += filters.depth();
+        let depth: usize = parts.iter().map(|(filters, _)| filters.depth()).sum();
+        let panel = (1 + depth) * lanes;
+        let offset = sink.reserve_packed(panel * count * F32 as usize)?;
+        let mut steps = 1;
+        for (filters, block) in parts {
+            let Given::Computed(computed) = &filters.given else {
+                return Err(mixed());
+            };
+            let panels = Panels { filters: &filters, computed, first_output, lanes, count, panel };
+            if steps == 1 {
+                panels.biases(offset, sink)?;
+            }
+            panels.weights(offset + (steps * lanes) as i64 * F32, block, sink)?;
+            steps += filters.depth();
+        }
+        Ok(Pointer::new(ARENA, offset))
     }
-    Ok(Pointer::new(ARENA, offset))
+}
+
+fn mixed() -> KernelError {
+    KernelError::Unsupported {
+        op: "conv",
+        node: String::new(),
+        reason: "only some of its weights are constants".to_owned(),
+    }
 }
 
 /// Panels that a run fills.
@@ -184,10 +225,8 @@ impl Panels<'_> {
         for (tile, count, live) in self.tiles() {
             let from = (self.first_output + tile * self.lanes) as i64 * F32;
             let to = to + (tile * self.panel) as i64 * F32;
-            let levels = [
-                (count, self.panel as i64 * F32, self.lanes as i64 * F32),
-                (live, F32, F32),
-            ];
+            let levels =
+                [(count, self.panel as i64 * F32, self.lanes as i64 * F32), (live, F32, F32)];
             copy(to, &Pointer::new(bias.base, bias.origin() + from), &levels, sink)?;
         }
         Ok(())
@@ -229,18 +268,24 @@ impl Panels<'_> {
             let skipped = if tile == full { skipped } else { 0 };
             let to = to + (tile * self.panel + skipped) as i64 * F32;
             let levels = [(steps, self.lanes as i64 * F32), (self.lanes - skipped, F32)];
-            let level = |&(extent, stride): &(usize, i64)| {
-                let mut strides = [0; OPERANDS];
-                strides[0] = stride;
-                Level { extent, strides }
-            };
-            let levels = levels.iter().map(level).collect();
-            let loops = Loops { starts: vec![(ARENA, to)], levels };
-            let zeros = Nest::new(Function::Fill(0.0), loops).lower("pack", sink)?;
-            sink.prepare(zeros);
+            fill(to, &levels, sink)?;
         }
         Ok(())
     }
+}
+
+/// Writes zeros in loops of these extents and strides.
+fn fill(to: i64, levels: &[(usize, i64)], sink: &mut Sink) -> Result<(), KernelError> {
+    let level = |&(extent, stride): &(usize, i64)| {
+        let mut strides = [0; OPERANDS];
+        strides[0] = stride;
+        Level { extent, strides }
+    };
+    let levels = levels.iter().map(level).collect();
+    let loops = Loops { starts: vec![(ARENA, to)], levels };
+    let zeros = Nest::new(Function::Fill(0.0), loops).lower("pack", sink)?;
+    sink.prepare(0, zeros);
+    Ok(())
 }
 
 /// Copies elements in loops of these extents and strides, of the copy and of what is copied.
@@ -258,6 +303,6 @@ fn copy(
     let levels = levels.iter().map(level).collect();
     let loops = Loops { starts: vec![(ARENA, to), from.start()], levels };
     let pieces: Vec<Piece> = Nest::new(Function::Copy, loops).lower("pack", sink)?;
-    sink.prepare(pieces);
+    sink.prepare(0, pieces);
     Ok(())
 }

@@ -43,10 +43,10 @@ use ahead::Ahead;
 use bytes::Rounding;
 use choose::{ChunkCounts, TileChoice, choose};
 pub use dots::Dot;
+use filters::{Filters, PackedFilters};
 pub use heads::ByteOperands;
 use heads::Heads;
 use micro::{Channels, Elements, Micro, Shortcut, Start};
-use filters::Filters;
 use pack::Weights;
 use panels::BytePanels;
 use product::{ByteProduct, ConvProduct};
@@ -450,12 +450,7 @@ impl ConvProduct<'_> {
         }
     }
 
-    fn pack(
-        &self,
-        micro: &Micro,
-        set: &TileSet,
-        sink: &mut Sink,
-    ) -> Result<Pointer, KernelError> {
+    fn pack(&self, micro: &Micro, set: &TileSet, sink: &mut Sink) -> Result<Pointer, KernelError> {
         let (first, lanes) = (set.first_output, micro.lanes());
         if let (Some(bytes), Some(dot)) = (&self.bytes, self.dot()) {
             let panels = BytePanels {
@@ -477,7 +472,8 @@ impl ConvProduct<'_> {
         let mut parts = vec![(self.weights.clone(), block)];
         let projected = |p: &Projection<'_>| (p.weights.clone(), p.src.geometry.strides().block);
         parts.extend(self.projection.as_ref().map(projected));
-        filters::pack(parts, first, [lanes, set.count], micro.stored, sink)
+        let (count, stored) = (set.count, micro.stored);
+        PackedFilters { first_output: first, lanes, count, stored }.pack(parts, sink)
     }
 }
 

@@ -7,9 +7,9 @@ use crate::kernels::residual::Added;
 use crate::kernels::summation::Summation;
 
 use super::dots::{Along, Dot};
+use super::filters::Filters;
 use super::heads::Heads;
 use super::micro::{Channels, Elements, Sum};
-use super::filters::Filters;
 use super::shorts::Stored;
 use super::walk::Walk;
 use super::wide::WideSource;

@@ -150,7 +150,13 @@ impl ConvPlan for FixedPoint {
                 let dst = operands.dst;
                 let sum = Operands { src: projection.src, residual: None, dst };
                 let own = Shared { source: shared.projected, own: None, ..shared };
-                regions.extend(shortcut.lower(&first, projection.weights.into_constants()?, sum, own, sink)?);
+                regions.extend(shortcut.lower(
+                    &first,
+                    projection.weights.into_constants()?,
+                    sum,
+                    own,
+                    sink,
+                )?);
                 let residual = Some(Added { place: dst, residual: Residual::PLAIN });
                 let operands = Operands { residual, ..operands };
                 regions.extend(main.lower(&second, weights, operands, shared, sink)?);

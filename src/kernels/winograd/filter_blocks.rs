@@ -9,18 +9,19 @@
 //! a few at a time between the products of two elements. So the transfers to the second-level cache
 //! and from memory overlap with the multiply-adds.
 
-use crate::codegen::region::{Extent, Item, Piece, Word};
+use crate::codegen::region::{Base, Extent, Item, Piece, Word};
 use crate::kernels::KernelError;
 use crate::kernels::conv::ahead::Ahead;
+use crate::kernels::conv::filters::Filters;
 use crate::kernels::conv::micro::Micro;
-use crate::kernels::conv::pack::Weights;
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::geometry::{F32, Strides};
-use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, WEIGHTS, aligned};
+use crate::kernels::sink::{ARENA, Levels, Machine, Pointer, Sink, THREAD, aligned};
 
 use super::filter::FilterTransform;
 use super::guard::{Direct, Guard};
 use super::matrices::TAPS;
+use super::packed::{self, Packed};
 use super::plain::Plain;
 use super::product::{TileProducts, vectors};
 use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling};
@@ -84,7 +85,7 @@ fn channels_together(form: &Tiling, machine: &Machine) -> usize {
 
 pub(super) fn lower(
     layer: &TiledConv<'_>,
-    (weights, stored): (Weights, Stored),
+    (weights, stored): (Filters, Stored),
     scratch: i64,
     sink: &mut Sink,
 ) -> Result<Vec<Vec<Piece>>, KernelError> {
@@ -94,10 +95,10 @@ pub(super) fn lower(
     let target = sink.machine.target;
     let vectors = vectors(form, tiles, target);
     let lanes = vectors * target.lanes;
-    let biases = weights.pack_biases(sink);
     let plain = Plain::new(form, lanes, stored);
-    let [gains, panels] = plain.pack(weights, sink);
-    let first = inputs(layer, scratch, gains, sink)?;
+    let packed = packed::pack(form, (lanes, plain, false), &weights, sink)?;
+    let Packed { base, panels, .. } = packed;
+    let first = inputs(layer, scratch, (base, packed.gains), sink)?;
     let channels = channels_together(form, &sink.machine);
     let products = 2 * filter_buffer(form, channels, lanes);
     let taps = products + form.product_block(tiles) * lanes as i64 / 16;
@@ -116,6 +117,7 @@ pub(super) fn lower(
             groups,
             channels,
             plain,
+            base,
             panels,
             filters,
             scratch,
@@ -125,7 +127,7 @@ pub(super) fn lower(
         };
         let mut items = parts.checks(sink)?;
         items.extend(parts.items(sink)?);
-        items.push(parts.outputs(biases, sink)?);
+        items.push(parts.outputs((base, packed.biases), sink)?);
         items.push(parts.directly(sink)?);
         let chunks = vec![(form.images / images) as u32, parts.groups.count as u32];
         Ok(Piece { chunks, items })
@@ -140,7 +142,7 @@ pub(super) fn lower(
 fn inputs(
     layer: &TiledConv<'_>,
     scratch: i64,
-    gains: i64,
+    gains: (Base, i64),
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
     let form = layer.form;
@@ -204,7 +206,9 @@ struct Parts<'a> {
     channels: usize,
     /// The untransformed filters.
     plain: Plain,
-    /// Offsets: of all filters and of the first group's filters among the packed constants, of the
+    /// What the offsets of filters are from.
+    base: Base,
+    /// Offsets: of all filters and of the first group's filters among the packed weights, of the
     /// transformed inputs in the arena, and of the products in the thread's memory, which starts
     /// with the transformed filters of two sections.
     panels: i64,
@@ -236,7 +240,7 @@ enum Elements {
 
 /// The filters of a section that are transformed.
 #[derive(Clone, Copy)]
-enum Filters {
+enum Taken {
     /// Those of at most this many channels in each iteration of a repeat.
     Each(usize),
     /// All.
@@ -246,7 +250,7 @@ enum Filters {
 impl Parts<'_> {
     fn items(&self, sink: &mut Sink) -> Result<Vec<Item>, KernelError> {
         let stretches = self.stretches();
-        let mut items = vec![self.transform(stretches[0], Filters::All, sink)?];
+        let mut items = vec![self.transform(stretches[0], Taken::All, sink)?];
         for (i, &stretch) in stretches.iter().enumerate() {
             match stretches.get(i + 1) {
                 Some(&next) => items.extend(self.beside(stretch, next, sink)?),
@@ -281,7 +285,7 @@ impl Parts<'_> {
         let turns = next.channels.div_ceil(channels);
         let turn = vec![
             self.product(stretch, Elements::Each, sink)?,
-            self.transform(next, Filters::Each(channels), sink)?,
+            self.transform(next, Taken::Each(channels), sink)?,
         ];
         let mut items = vec![Item::Repeat { count: turns as u32, items: turn }];
         if turns < elements {
@@ -309,7 +313,7 @@ impl Parts<'_> {
     fn transform(
         &self,
         stretch: Stretch,
-        filters: Filters,
+        filters: Taken,
         sink: &mut Sink,
     ) -> Result<Item, KernelError> {
         let form = self.layer.form;
@@ -323,9 +327,9 @@ impl Parts<'_> {
         let name = form.name("filter", self.layer.conv, self.layer.operands);
         let kernel = sink.program(&name, format!("{transform:?}"), |n| transform.program(n))?;
         let mut levels = Levels::new([
-            Pointer::new(WEIGHTS, self.filter(stretch.first)),
+            Pointer::new(self.base, self.filter(stretch.first)),
             Pointer::new(THREAD, stretch.buffer),
-            Pointer::new(WEIGHTS, self.filters + self.plain.scales()),
+            Pointer::new(self.base, self.filters + self.plain.scales()),
             Pointer::new(THREAD, self.taps),
         ]);
         let is_short = self.plain.stored == Stored::Shorts;
@@ -334,8 +338,8 @@ impl Parts<'_> {
         let level = self.chunks(&mut levels, [[0; 4], [panel, 0, panel, 0]]);
         let total = stretch.channels as u32;
         let count = match filters {
-            Filters::All => Extent::Fixed(total),
-            Filters::Each(channels) => {
+            Taken::All => Extent::Fixed(total),
+            Taken::Each(channels) => {
                 let to = (channels * self.lanes) as i64 * F32;
                 levels.repeat([self.plain.filter_bytes(channels), to, 0, 0]);
                 match stretch.channels % channels {
@@ -376,7 +380,7 @@ impl Parts<'_> {
             (THREAD, stretch.buffer),
             (THREAD, self.products),
             (THREAD, self.products),
-            (WEIGHTS, self.filter(stretch.first + 2 * self.channels)),
+            (self.base, self.filter(stretch.first + 2 * self.channels)),
         ];
         let first = if let Elements::From(first) = elements { first } else { 0 };
         let at = |i: usize| {
@@ -416,7 +420,7 @@ impl Parts<'_> {
     }
 
     /// The output transform, image by image.
-    fn outputs(&self, biases: i64, sink: &mut Sink) -> Result<Item, KernelError> {
+    fn outputs(&self, biases: (Base, i64), sink: &mut Sink) -> Result<Item, KernelError> {
         let (form, tiles) = (self.layer.form, self.tiles);
         let mut call = |class: Class, run: &OutputRun| {
             let offset = self.products + run.first as i64 * form.product_block(tiles);
@@ -446,7 +450,8 @@ impl Parts<'_> {
     /// The rows that cannot be computed by tiles, image by image.
     fn directly(&self, sink: &mut Sink) -> Result<Item, KernelError> {
         let (layer, guard, vectors) = (self.layer, self.guard, self.vectors);
-        let direct = Direct { layer, guard, vectors, plain: self.plain, panels: self.panels };
+        let panels = (self.base, self.panels);
+        let direct = Direct { layer, guard, vectors, plain: self.plain, panels };
         let mut items = Vec::new();
         for class in layer.form.classes(0, layer.form.tiles[0]) {
             let outer = |levels: &mut Levels<2>, src: Strides| {

@@ -2,7 +2,7 @@
 
 /// The minimum gain, so that values whose transforms would overflow have an energy that is not
 /// finite, however small the filters are.
-const LEAST_GAIN: f32 = 1.0 / (1u64 << 40) as f32;
+pub(super) const LEAST_GAIN: f32 = 1.0 / (1u64 << 40) as f32;
 
 /// Turns the largest sum of squares of a filter of each channel into the channel's gain: the root,
 /// relative to the largest one.

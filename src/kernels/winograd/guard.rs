@@ -16,7 +16,7 @@ use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Su
 use crate::kernels::copy::Copy;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::residual::{Read, Reads};
-use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
+use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, aligned};
 use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, runs, split};
 
@@ -108,7 +108,7 @@ impl TiledConv<'_> {
     pub(super) fn energy_call(
         &self,
         first: usize,
-        gains: i64,
+        gains: (Base, i64),
         (base, energies): (Base, i64),
         outer: impl FnOnce(&mut Levels<3>, Strides),
         sink: &mut Sink,
@@ -121,7 +121,7 @@ impl TiledConv<'_> {
         let start = start + first as i64 * src.row;
         let mut levels = Levels::new([
             Pointer::new(self.operands.src.base, start),
-            Pointer::new(WEIGHTS, gains),
+            Pointer::new(gains.0, gains.1),
             Pointer::new(base, energies + form.first_energy()),
         ]);
         outer(&mut levels, src);
@@ -137,8 +137,8 @@ pub(super) struct Direct<'a> {
     pub(super) vectors: usize,
     /// The untransformed filters.
     pub(super) plain: Plain,
-    /// Offset, among the packed constants, of the plain panel of the first group of outputs.
-    pub(super) panels: i64,
+    /// Where the plain panel of the first group of outputs is.
+    pub(super) panels: (Base, i64),
 }
 
 impl Direct<'_> {
@@ -201,7 +201,7 @@ impl Direct<'_> {
         let down = class.first as i64 * m;
         let mut levels = Levels::new([
             Pointer::new(THREAD, self.guard.rows),
-            Pointer::new(WEIGHTS, self.panels + groups.first as i64 * panel),
+            Pointer::new(self.panels.0, self.panels.1 + groups.first as i64 * panel),
             Pointer::new(
                 operands.dst.base,
                 operands.dst.origin() + down * dst.row + dst.channel(first),

@@ -14,6 +14,7 @@
 //! | `energy`, `guard` | which rows of tiles have values too far apart in magnitude, and how these are computed |
 //! | `plain`, `gains` | untransformed filters, and how much they amplify each input channel |
 //! | `linear` | small constant matrices times registers |
+//! | `packed` | the packed weights of a layer, constants or values |
 //! | `filters` | filters transformed when the network is compiled |
 //! | `integer` | the same for bytes, in integers and exact |
 //! | `planar` | windows of 5x5 to 8x8 and stride 2 over a few planar channels |
@@ -32,7 +33,7 @@ use super::conv_plan::Refusal;
 use super::epilogue::Epilogue;
 use super::geometry::{F32, Place, Strides};
 use super::residual::Reads;
-use super::sink::{ALIGN, Levels, Pointer, Sink, WEIGHTS, aligned};
+use super::sink::{ALIGN, Levels, Pointer, Sink, aligned};
 
 mod cost;
 mod energy;
@@ -44,6 +45,7 @@ mod guard;
 pub(super) mod integer;
 mod linear;
 pub mod matrices;
+mod packed;
 mod plain;
 pub(super) mod plan;
 pub(super) mod planar;
@@ -388,7 +390,7 @@ impl TiledConv<'_> {
         &self,
         class: Class,
         products: TileMemory,
-        biases: i64,
+        biases: (Base, i64),
         (block, reads): (usize, &Reads),
         (outer, inner): (
             impl FnOnce(&mut Levels<4>, Strides, Strides),
@@ -427,7 +429,7 @@ impl TiledConv<'_> {
         let place = residual.map_or(operands.dst, |added| added.place);
         let mut levels = Levels::new([
             products.start(class, form.tiles[1], 16 * F32),
-            Pointer::new(WEIGHTS, biases + (16 * block) as i64 * F32),
+            Pointer::new(biases.0, biases.1 + (16 * block) as i64 * F32),
             start(operands.dst, dst, block as i64 * dst.plane),
             start(place, res, reads.start),
         ]);

@@ -31,6 +31,11 @@ impl Plain {
         Plain { stored, lanes, inputs: form.inputs, count }
     }
 
+    /// How many panels there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Bytes of a panel: biases, scales if there are any, then the taps, channel by channel.
     pub(super) fn panel_bytes(&self) -> i64 {
         self.filter(self.inputs)

@@ -11,6 +11,7 @@ use crate::kernels::conv_plan::{ConvPlan, ConvStep, Refusal, SharedPlan};
 use crate::kernels::sink::{Machine, Sink};
 use crate::kernels::site::{Shapes, Site};
 
+use super::packed;
 use super::{Schedule, Tile, TiledConv, Tiling, filter_blocks, tile_blocks};
 
 /// A site cut into tiles.
@@ -21,6 +22,8 @@ struct Winograd {
     /// How the untransformed filters are stored.
     stored: Stored,
     machine: Machine,
+    /// Whether its weights are values.
+    computed: bool,
 }
 
 /// The plan for a site.
@@ -42,13 +45,18 @@ pub(in crate::kernels) fn plan(
         return Err(Refusal::PlanarSource);
     }
     let weights = || site.weights.iter().copied();
-    if schedule == Schedule::TileBlocks
+    if !site.computed
+        && schedule == Schedule::TileBlocks
         && Stored::of(&site.machine, dst[2] * dst[3], weights()) == Stored::Shorts
     {
         return Err(Refusal::TransformedFilters);
     }
-    let stored = Stored::of(&site.machine, 0, weights());
-    Ok(Arc::new(Winograd { form, schedule, stored, machine: site.machine }))
+    let stored = match site.computed {
+        true => Stored::Floats,
+        false => Stored::of(&site.machine, 0, weights()),
+    };
+    let Site { machine, computed, .. } = *site;
+    Ok(Arc::new(Winograd { form, schedule, stored, machine, computed }))
 }
 
 impl ConvPlan for Winograd {
@@ -71,9 +79,13 @@ impl ConvPlan for Winograd {
         }
     }
 
+    fn packed_bytes(&self) -> usize {
+        let transformed = self.schedule == Schedule::TileBlocks;
+        if self.computed { packed::bytes(&self.form, transformed) } else { 0 }
+    }
+
     fn lower(&self, step: ConvStep<'_>, sink: &mut Sink) -> Result<Vec<Vec<Piece>>, KernelError> {
         let ConvStep { conv, weights, operands, scratch, .. } = step;
-        let weights = weights.into_constants()?;
         let layer = TiledConv { form: &self.form, conv, operands };
         match self.schedule {
             Schedule::TileBlocks => {

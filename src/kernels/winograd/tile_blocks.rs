@@ -5,15 +5,16 @@
 use crate::codegen::region::{Extent, Item, Piece, Word};
 use crate::codegen::vir::Target;
 use crate::kernels::KernelError;
-use crate::kernels::conv::pack::Weights;
+use crate::kernels::conv::filters::Filters;
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::geometry::{F32, Strides};
-use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS, aligned};
+use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, aligned};
 
 use super::guard::{Direct, Guard};
+use super::packed::{self, Packed};
 use super::plain::Plain;
 use super::product::{TileProducts, step_cost, vectors};
-use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling, filters};
+use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling};
 
 /// How the rows of tiles of an image are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub(super) fn products_cost(form: &Tiling, machine: &Machine) -> f64 {
 
 pub(super) fn lower(
     layer: &TiledConv<'_>,
-    weights: Weights,
+    weights: Filters,
     stored: Stored,
     sink: &mut Sink,
 ) -> Result<Vec<Piece>, KernelError> {
@@ -90,15 +91,10 @@ pub(super) fn lower(
     let (cut, _) = cheapest_of_floats(form, &sink.machine);
     let vectors = vectors(form, cut.rows * form.tiles[1], sink.machine.target);
     let lanes = vectors * sink.machine.target.lanes;
-    let biases = weights.pack_biases(sink);
-    let transforms = form.transforms.clone();
-    let transformed = form.elements() * form.output_blocks() * 16 * form.inputs;
     // Only rows that are computed directly read the untransformed filters.
     let plain = Plain::new(form, lanes, stored);
-    let all = weights.clone();
-    let filters = sink.pack(transformed, move |out| filters::fill(&transforms, &all, lanes, out));
-    let [gains, panels] = plain.pack(weights, sink);
-    let parts = |blocks| Parts { layer, blocks, vectors, filters, plain, panels, gains, biases };
+    let packed = packed::pack(form, (lanes, plain, true), &weights, sink)?;
+    let parts = |blocks| Parts { layer, blocks, vectors, plain, packed };
     blocks(form, cut).into_iter().map(|blocks| parts(blocks).piece(sink)).collect()
 }
 
@@ -130,12 +126,7 @@ struct Parts<'a> {
     vectors: usize,
     /// The untransformed filters.
     plain: Plain,
-    /// Offsets among the packed constants: of the transformed filters, the untransformed filters,
-    /// the gains and the biases.
-    filters: i64,
-    panels: i64,
-    gains: i64,
-    biases: i64,
+    packed: Packed,
 }
 
 /// Offsets in the thread's memory, which begins with the transformed tiles.
@@ -207,7 +198,13 @@ impl Parts<'_> {
             levels.inner(Extent::Fixed(self.seen_rows() as u32), [src.row, 0, form.energy_row()]);
         };
         let first = self.blocks.first * advance;
-        let (levels, kernel) = self.layer.energy_call(first, self.gains, energies, outer, sink)?;
+        let (levels, kernel) = self.layer.energy_call(
+            first,
+            (self.packed.base, self.packed.gains),
+            energies,
+            outer,
+            sink,
+        )?;
         let mut items = vec![Item::Call(levels.call(kernel, &[]))];
         for class in self.classes() {
             let before = ((class.first - self.blocks.first) * advance) as i64 * form.energy_row();
@@ -257,7 +254,7 @@ impl Parts<'_> {
         let first = groups.first as i64 * panel * form.elements() as i64;
         let mut levels = Levels::new([
             Pointer::new(THREAD, 0),
-            Pointer::new(WEIGHTS, self.filters + first),
+            Pointer::new(self.packed.base, self.packed.filters + first),
             Pointer::new(THREAD, memory.products),
         ]);
         self.chunks(&mut levels, [0; 3], [0; 3]);
@@ -297,8 +294,9 @@ impl Parts<'_> {
                 levels.inner(Extent::Fixed(run.count as u32), block);
             };
             let added = (first, &run.reads);
+            let biases = (self.packed.base, self.packed.biases);
             let call =
-                self.layer.output_call(class, memory, self.biases, added, (outer, inner), sink)?;
+                self.layer.output_call(class, memory, biases, added, (outer, inner), sink)?;
             Ok(guard.each_row(class, 1, Word::Zero, vec![call]))
         };
         let classes = self.classes();
@@ -318,7 +316,8 @@ impl Parts<'_> {
         let m = layer.form.transforms.outputs as i64;
         let per_group = self.per_group(sink.machine.target) as i64;
         let panel = self.plain.panel_bytes();
-        let direct = Direct { layer, guard, vectors, plain: self.plain, panels: self.panels };
+        let panels = (self.packed.base, self.packed.panels);
+        let direct = Direct { layer, guard, vectors, plain: self.plain, panels };
         let mut all = Vec::new();
         for class in self.classes() {
             let outer = |levels: &mut Levels<2>, src: Strides| {

@@ -82,6 +82,14 @@ pub enum PlanError {
         /// The input.
         input: NodeId,
     },
+    /// The next value of state is not where the state is.
+    #[error("{node}, the next value of {input}, is not computed in its place")]
+    Apart {
+        /// The next value.
+        node: NodeId,
+        /// The state.
+        input: NodeId,
+    },
     /// A value, or what a step keeps beside it, has no suitable place inside the arena.
     #[error("{node} has no place inside the arena")]
     Outside {

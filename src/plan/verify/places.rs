@@ -94,9 +94,9 @@ fn is_element_by_element(graph: &Graph, node: NodeId, operand: NodeId) -> bool {
         Op::Lookup { .. } => reads.first() == Some(&operand),
         Op::Conv(conv) => is_residual(&reads, conv.residual_operand(), operand),
         Op::QuantizedConv(conv) => is_residual(&reads, conv.residual_operand(), operand),
+        Op::ConvSource(source) => is_residual(&reads, source.residual_operand(), operand),
         Op::Input
         | Op::Constant(_)
-        | Op::ConvSource(_)
         | Op::ConvWeights(_)
         | Op::MaxPoolSource(_)
         | Op::CrossEntropy
@@ -143,14 +143,31 @@ fn border(plan: &Plan, step: &PlanStep) -> Option<PlanError> {
     (!place.geometry.is_dense() && !is_filled).then_some(PlanError::Unfilled { node: step.node })
 }
 
-/// Every tap of every window of a convolution must be on its source or on the border around it,
-/// which must be what stands for zero.
-fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> {
-    let (sums, zero) = match &graph.node(node).op {
-        Op::Conv(conv) => (
-            [(Some(0), Some(conv.window)), (conv.projected_operand(), conv.projection)],
-            Some(Zero::Byte(0)),
-        ),
+/// Windows over an operand: which one, how many rows and columns there are, and what they expect to
+/// stand for zero.
+struct Windows {
+    operand: usize,
+    window: Window,
+    outputs: [usize; 2],
+    zero: Option<Zero>,
+}
+
+/// The windows through which an operator reads.
+fn windows(graph: &Graph, node: NodeId) -> Vec<Windows> {
+    let pixels = |node: NodeId| graph.node(node).ty.nchw().map_or([1; 2], |[.., h, w]| [h, w]);
+    let floats = Some(Zero::Byte(0));
+    let of = |operand: usize, window: Window, outputs: [usize; 2]| Windows {
+        operand,
+        window,
+        outputs,
+        zero: floats,
+    };
+    match &graph.node(node).op {
+        Op::Conv(conv) => {
+            let projected = conv.projected_operand().zip(conv.projection);
+            let sums = [(0, conv.window)].into_iter().chain(projected);
+            sums.map(|(operand, window)| of(operand, window, pixels(node))).collect()
+        }
         Op::QuantizedConv(conv) => {
             let encoding = conv.encoding_operand().and_then(|i| graph.operand(node, i));
             let zero = match conv.src {
@@ -158,52 +175,50 @@ fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> 
                 Encoding::Known(zero) => Some(Zero::Byte(zero as u8)),
                 Encoding::Measured => encoding.map(Zero::Measured),
             };
-            ([(Some(0), Some(conv.window)), (None, None)], zero)
+            vec![Windows { zero, ..of(0, conv.window, pixels(node)) }]
         }
-        Op::ConvSource(gradient) => {
-            ([(Some(0), gradient.turned()), (None, None)], Some(Zero::Byte(0)))
+        Op::ConvSource(source) => {
+            let phases = source.gradient.phases().unwrap_or_default();
+            let seen = phases.iter().filter(|phase| phase.is_seen());
+            seen.map(|phase| of(0, phase.window, phase.size)).collect()
         }
+        // The windows of the result whose gradient it reads.
         Op::ConvWeights(gradient) => {
-            ([(Some(1), Some(gradient.window)), (None, None)], Some(Zero::Byte(0)))
+            let outputs = graph.operand(node, 0).map_or([1; 2], pixels);
+            vec![of(1, gradient.window, outputs)]
         }
-        _ => return Vec::new(),
-    };
-    let sums = sums
-        .into_iter()
-        .filter_map(|(operand, window)| Some((graph.operand(node, operand?)?, window?)));
-    let is_zero = |operand: NodeId| {
+        _ => Vec::new(),
+    }
+}
+
+/// Every tap of every window of a convolution must be on its source or on the border around it,
+/// which must be what stands for zero.
+fn reach(graph: &Graph, plan: &Plan, at: usize, node: NodeId) -> Vec<PlanError> {
+    let is_zero = |operand: NodeId, zero: Option<Zero>| {
         let geometry = plan.places.get(&operand).map(|place| &place.geometry);
         geometry.is_none_or(|geometry| geometry.is_dense() || Some(geometry.zero) == zero)
     };
-    let is_right = |operand: NodeId, window: Window| {
-        let pads = window.pads != Pads::default();
-        stays_inside(graph, plan, node, operand, window) && (!pads || is_zero(operand))
+    let wrong = |windows: Windows| {
+        let operand = graph.operand(node, windows.operand)?;
+        let pads = windows.window.pads != Pads::default();
+        let is_right = stays_inside(plan, operand, &windows.window, windows.outputs)
+            && (!pads || is_zero(operand, windows.zero));
+        (!is_right).then_some(PlanError::Reach { step: at, node, operand })
     };
-    sums.filter(|&(operand, window)| !is_right(operand, window))
-        .map(|(operand, _)| PlanError::Reach { step: at, node, operand })
-        .collect()
+    windows(graph, node).into_iter().filter_map(wrong).collect()
 }
 
-fn stays_inside(graph: &Graph, plan: &Plan, node: NodeId, operand: NodeId, window: Window) -> bool {
-    // A gradient of weights has the windows of the result whose gradient it reads.
-    let counted = match graph.node(node).op {
-        Op::ConvWeights(_) => graph.operand(node, 0).unwrap_or(node),
-        _ => node,
-    };
-    let (Some(place), Some([.., rows, columns])) =
-        (plan.places.get(&operand), graph.node(counted).ty.nchw())
-    else {
-        return true;
-    };
+fn stays_inside(plan: &Plan, operand: NodeId, window: &Window, outputs: [usize; 2]) -> bool {
+    let Some(place) = plan.places.get(&operand) else { return true };
     let ([.., h, w], halo) = (place.geometry.nchw(), place.geometry.halo);
-    let stays = |axis: usize, outputs: usize, pad: usize, before: usize, after: usize| {
-        let windows = (outputs - 1) * window.strides[axis];
+    let stays = |axis: usize, pad: usize, before: usize, after: usize| {
+        let windows = (outputs[axis] - 1) * window.strides[axis];
         let last = windows + (window.kernel[axis] - 1) * window.dilations[axis];
         // The last tap is counted from the first tap of the first window.
         pad <= before && last < pad + [h, w][axis] + after
     };
-    stays(0, rows, window.pads.top, halo.top, halo.bottom)
-        && stays(1, columns, window.pads.left, halo.left, halo.right)
+    stays(0, window.pads.top, halo.top, halo.bottom)
+        && stays(1, window.pads.left, halo.left, halo.right)
 }
 
 /// Matrix products, reductions and reshapes traverse memory as if there were no borders, so their
@@ -272,7 +287,15 @@ fn outputs(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
     for &input in graph.inputs() {
         value(plan, input).into_iter().for_each(|bytes| inputs.add(bytes, input));
     }
-    for node in graph.outputs().iter().map(|output| output.node) {
+    for output in graph.outputs() {
+        let node = output.node;
+        if let Some(input) = output.next_of {
+            // Callers see one value, before a run and after it.
+            if plan.places.get(&node) != plan.places.get(&input) {
+                errors.push(PlanError::Apart { node, input });
+            }
+            continue;
+        }
         if plan.places.get(&node).is_some_and(|place| !place.geometry.is_dense()) {
             errors.push(PlanError::Border { node });
         }

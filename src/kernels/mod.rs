@@ -151,7 +151,7 @@ pub fn scratch_bytes(graph: &Graph, node: NodeId) -> usize {
             form.map_or(0, |form| form.scratch_bytes())
         }
         (Op::ConvSource(SourceGradient { gradient, .. }), _) => {
-            let channels = |position| Some(graph.node(graph.operand(node, position)?).ty.nchw()?);
+            let channels = |position| graph.node(graph.operand(node, position)?).ty.nchw();
             match (gradient.phases(), channels(1)) {
                 (Some(phases), Some([inputs, outputs, ..])) => {
                     conv_source::scratch_bytes(&phases, [outputs, inputs])

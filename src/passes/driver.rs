@@ -104,7 +104,8 @@ fn check_lowered(graph: &Graph) -> Result<(), PassError> {
     let leftover = |id| {
         let node = graph.node(id);
         let reason = match node.op {
-            Op::BatchNorm { .. } => "its parameters are not constants",
+            Op::BatchNorm { .. } | Op::CrossEntropy => "no pass lowered it",
+            Op::ConvSource(op) if op.gradient.phases().is_none() => "no pass lowered it",
             Op::Identity => "no pass removed it",
             _ => return None,
         };

@@ -31,8 +31,7 @@ use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
-use super::fused::{Fused, MAX_OPERANDS, function, is_inlined};
-use super::measure::Measure;
+use super::fused::{Fused, MAX_OPERANDS, depth_of_reads, function, is_inlined};
 use super::near_misses::{NearMisses, describe};
 use crate::kernels::channels::MAX_SUMS;
 
@@ -41,21 +40,8 @@ pub const PASS: Pass = Pass {
     name: "fuse_channel_sums",
     doc: "fuse functions into sums over channels, and such sums into one",
     sweep: |_| Box::new(rewrite),
-    measure: Some(elements),
+    measure: Some(depth_of_reads),
 };
-
-/// The number of elements that functions and sums read.
-fn elements(graph: &Graph) -> Measure {
-    let reads = |node: NodeId| {
-        let operands = graph.operands(node).into_iter();
-        operands.map(|operand| graph.node(operand).ty.elements() as u64).sum::<u64>()
-    };
-    let nodes = graph.nodes();
-    let functions = nodes.filter(|&node| {
-        matches!(graph.node(node).op, Op::ChannelSums(_)) || function(graph, node).is_some()
-    });
-    [functions.map(reads).sum(), 0, 0]
-}
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
     let sums = Fused::of_sums(graph, node)?;
@@ -77,7 +63,11 @@ fn with_functions(
             continue;
         }
         if !is_inlined(graph, operand) {
-            near.note(graph, node, format!("{} has two users", describe(graph, operand)));
+            near.note(
+                graph,
+                node,
+                format!("{} is stored for another reader", describe(graph, operand)),
+            );
             continue;
         }
         if let Some(larger) = fused.with(graph, operand) {

@@ -9,7 +9,7 @@
 //! %0 = input : f32[2, 3, 4, 4] "x"
 //! %1 = input : f32[1, 3, 1, 1] "mean"
 //! %2 = sub(%0, %1) "centred"
-//! %3 = constant 0.5 : f32[] "half"
+//! %3 = constant [0.5] : f32[] "half"
 //! %4 = mul(%2, %3) "scaled"
 //! %5 = relu(%4) "act"
 //! output "y" = %5
@@ -27,8 +27,7 @@ use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
-use super::fused::{Fused, MAX_OPERANDS, function, is_inlined};
-use super::measure::operators;
+use super::fused::{Fused, MAX_OPERANDS, depth_of_reads, function, is_inlined};
 use super::near_misses::{NearMisses, describe};
 
 /// Switched off by the name `fuse_pointwise`.
@@ -36,7 +35,7 @@ pub const PASS: Pass = Pass {
     name: "fuse_pointwise",
     doc: "fuse functions of single elements into one",
     sweep: |_| Box::new(rewrite),
-    measure: Some(operators),
+    measure: Some(depth_of_reads),
 };
 
 fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> {
@@ -48,7 +47,11 @@ fn rewrite(graph: &Graph, node: NodeId, near: &mut NearMisses) -> Option<Patch> 
             continue;
         }
         if !is_inlined(graph, operand) {
-            near.note(graph, node, format!("{} has two users", describe(graph, operand)));
+            near.note(
+                graph,
+                node,
+                format!("{} is stored for another reader", describe(graph, operand)),
+            );
             continue;
         }
         match fused.with(graph, operand) {

@@ -4,6 +4,7 @@ use resnetc_ir::expression::{Expression, Step, Term};
 use resnetc_ir::infer::broadcast;
 use resnetc_ir::{DType, Graph, NodeId, Op};
 
+use super::measure::{Measure, depths};
 use crate::kernels::expression;
 
 /// The maximum number of values that a fused function reads.
@@ -54,6 +55,30 @@ pub(super) fn is_inlined(graph: &Graph, node: NodeId) -> bool {
         _ => function(graph, user).is_some() && graph.node(user).ty == *ty,
     };
     users.len() == 1 || large == 1 && users.iter().all(|&(user, _)| takes(user))
+}
+
+/// The number of sums; then the number of operators before each value of its own size that a
+/// function or a sum reads, added up; then the number of operators. Whatever is fused reads earlier
+/// values.
+pub(super) fn depth_of_reads(graph: &Graph) -> Measure {
+    let depths = depths(graph);
+    let is_sum = |node: NodeId| matches!(graph.node(node).op, Op::ChannelSums(_));
+    let size = |node: NodeId| graph.node(node).ty.elements();
+    let reads = |node: NodeId| -> u64 {
+        let operands = graph.operands(node);
+        let own = match is_sum(node) {
+            true => operands.iter().map(|&operand| size(operand)).max().unwrap_or(0),
+            false => size(node),
+        };
+        let mut whole = operands;
+        whole.retain(|&operand| size(operand) == own);
+        whole.dedup();
+        whole.into_iter().map(|operand| depths[&operand]).sum()
+    };
+    let functions = graph.nodes().filter(|&n| is_sum(n) || function(graph, n).is_some());
+    let sums = graph.nodes().filter(|&node| is_sum(node)).count();
+    let operators = graph.nodes().filter(|&node| graph.node(node).op.is_computed()).count();
+    [sums as u64, functions.map(reads).sum(), operators as u64]
 }
 
 impl Fused {

@@ -15,18 +15,18 @@
 //! After:
 //! ```text
 //! %0 = input : f32[2, 3] "scores"
-//! %1 = reduce_max(%0) axes=[1] keep_dims : f32[2, 1] "loss"
-//! %2 = sub(%0, %1) : f32[2, 3] "loss"
-//! %3 = exp(%2) : f32[2, 3] "loss"
-//! %4 = reduce_mean(%3) axes=[1] keep_dims : f32[2, 1] "loss"
-//! %5 = constant 3 : f32[] "loss"
-//! %6 = mul(%4, %5) : f32[2, 1] "loss"
-//! %7 = log(%6) : f32[2, 1] "loss"
-//! %8 = sub(%7, %2) : f32[2, 3] "loss"
-//! %9 = input : f32[2, 3] "target"
-//! %10 = mul(%9, %8) : f32[2, 3] "loss"
+//! %1 = input : f32[2, 3] "target"
+//! %2 = reduce_max(%0) axes=[1] keep_dims : f32[2, 1] "loss"
+//! %3 = sub(%0, %2) : f32[2, 3] "loss"
+//! %4 = exp(%3) : f32[2, 3] "loss"
+//! %5 = reduce_mean(%4) axes=[1] keep_dims : f32[2, 1] "loss"
+//! %6 = constant [3] : f32[] "loss"
+//! %7 = mul(%5, %6) : f32[2, 1] "loss"
+//! %8 = log(%7) : f32[2, 1] "loss"
+//! %9 = sub(%8, %3) : f32[2, 3] "loss"
+//! %10 = mul(%1, %9) : f32[2, 3] "loss"
 //! %11 = reduce_mean(%10) axes=[1] : f32[2] "loss"
-//! %12 = mul(%11, %5) : f32[2] "loss"
+//! %12 = mul(%11, %6) : f32[2] "loss"
 //! output "y" = %12
 //! ```
 

@@ -77,6 +77,16 @@ fn step(op: &Op, operands: &[Bound]) -> Result<Bound, EvalError> {
             let sum = scaled(&mean, values[0].shape[*axis] as f64);
             raised(&eval_node(&Op::Binary(Binary::Add), &[&values[0], &sum])?, 1.0)
         }
+        // Each target times the logarithm of a sum of exponentials, and a score.
+        Op::CrossEntropy => {
+            let classes = values[0].shape[1];
+            let rows = values[0].data.chunks(classes).zip(values[1].data.chunks(classes));
+            let bound = |(scores, target): (&[f64], &[f64])| {
+                let most = scores.iter().copied().fold(0.0, f64::max);
+                target.iter().sum::<f64>() * (2.0 * most + (classes as f64).ln() + 1.0)
+            };
+            Value::new([values[0].shape[0]], rows.map(bound).collect())
+        }
         op => {
             if let Op::BatchNorm { .. } = op {
                 values[3] = scaled(&values[3], -1.0);

@@ -159,7 +159,7 @@ fn movements() -> Vec<Case> {
 }
 
 /// What has no gradient, or only with respect to one operand; see `refused`.
-const OTHERS: [OpKind; 12] = [
+const OTHERS: [OpKind; 13] = [
     OpKind::Input,
     OpKind::Constant,
     OpKind::MaxPoolSource,

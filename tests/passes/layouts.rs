@@ -91,18 +91,36 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
         | Op::Softmax { .. } => {
             unless((0..operands.len()).all(|i| layout(i) == result), "mixes layouts")
         }
+        Op::Pointwise(_) => {
+            let images = operands.iter().filter(|&&o| !is_per_channel(graph, o));
+            let mut images = images.map(|&o| graph.node(o).ty.layout);
+            unless(images.all(|l| l == result), "mixes layouts")
+        }
+        Op::ConvSource(_) | Op::MaxPoolSource(_) => {
+            let weights = usize::from(matches!(found.op, Op::ConvSource(_)));
+            let mut images = (0..operands.len()).filter(|&i| weights == 0 || i != weights);
+            let blocked = images.all(|i| layout(i) == Layout::Blocked);
+            unless(result == Layout::Blocked && blocked, "works on blocks")
+        }
+        Op::ConvWeights(_) => {
+            let stem = graph.node(operands[1]).ty.shape[1] < BLOCK;
+            let source = layout(1) == Layout::Blocked || stem;
+            unless(
+                result == Layout::Planar && layout(0) == Layout::Blocked && source,
+                "gives planar weights of blocks",
+            )
+        }
+        Op::ChannelSums(_) | Op::Moments => {
+            let mut images = operands.iter().filter(|&&o| !is_per_channel(graph, o));
+            let blocked = images.all(|&o| graph.node(o).ty.layout == Layout::Blocked);
+            unless(result == Layout::Planar && blocked, "sums blocks")
+        }
         Op::Measure => unless(result == Layout::Planar, "gives a planar value"),
         Op::ReduceMean { .. }
         | Op::ReduceMax { .. }
         | Op::TopK(_)
         | Op::MatMul
-        | Op::ConvSource(_)
-        | Op::ConvWeights(_)
-        | Op::MaxPoolSource(_)
         | Op::CrossEntropy
-        | Op::Pointwise(_)
-        | Op::ChannelSums(_)
-        | Op::Moments
         | Op::Transpose { .. } => unless(
             result == Layout::Planar && (0..operands.len()).all(|i| layout(i) == Layout::Planar),
             "works on planar values",
@@ -110,7 +128,17 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
     }
 }
 
+/// Whether a value has one number for each channel.
+fn is_per_channel(graph: &Graph, value: NodeId) -> bool {
+    let ty = &graph.node(value).ty;
+    graph.constant_of(value).is_some()
+        || ty.shape.len() == 4 && ty.layout == Layout::Planar && ty.elements() == ty.shape[1]
+}
+
 /// A planar copy is made only for the border of a convolution.
 fn is_read_by_stem(graph: &Graph, node: NodeId) -> bool {
-    graph.users(node).iter().any(|&(user, _)| matches!(graph.node(user).op, Op::Conv(_)))
+    graph
+        .users(node)
+        .iter()
+        .any(|&(user, _)| matches!(graph.node(user).op, Op::Conv(_) | Op::ConvWeights(_)))
 }

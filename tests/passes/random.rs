@@ -10,9 +10,9 @@ use resnetc::passes::{
     Pass, PassOptions, PassSelection, PipelineStep, Remarks, Verify, pipeline, run, run_pass,
 };
 use resnetc_ir::eval::{Value, eval};
-use resnetc_ir::op::{Binary, Conv, Pool, SliceAxis, Unary, Window};
+use resnetc_ir::op::{Binary, Conv, ConvGradient, Pool, SliceAxis, Unary, Window};
 use resnetc_ir::quantized::LEAST_STEP;
-use resnetc_ir::{Graph, NodeId, Op, Tensor};
+use resnetc_ir::{Expression, Graph, NodeId, Op, Tensor};
 
 use crate::examples::all;
 use resnetc_testing::bound::{OutputBound, bounds};
@@ -26,7 +26,9 @@ pub(crate) const EXACT: &[&str] = &[
     "fuse_activation",
     // On steps that are powers of two; the others have their own tests.
     "fuse_bytes",
+    "fuse_channel_sums",
     "fuse_measured",
+    "fuse_pointwise",
     "fuse_quantized",
     "fuse_quantizers",
     "fuse_strided_shortcut",
@@ -34,12 +36,16 @@ pub(crate) const EXACT: &[&str] = &[
     "measure_ranges",
     "merge_border",
     "remove_identity",
+    "split_conv_weights",
+    "update_in_place",
 ];
 
 /// Passes that compute no rounded constants, but make the interpreter add in another order.
 pub(crate) const REORDERING: &[&str] = &[
     "cancel_transposes",
     "fuse_residual",
+    "lower_conv_source",
+    "lower_cross_entropy",
     "merge_pad",
     "merge_scales",
     "reduce_mean_to_pool",
@@ -149,7 +155,35 @@ fn with_waste(random: &RandomGraph) -> Graph {
     }
     add_quantized(&mut graph, input);
     add_measured(&mut graph, input);
+    add_training(&mut graph, input);
     graph
+}
+
+/// Adds what training steps are made of: gradients of a convolution with groups, sums of functions
+/// over channels, a loss, and state.
+fn add_training(graph: &mut Graph, image: NodeId) {
+    let [n, c, h, w] = graph.node(image).ty.shape[..] else { return };
+    let weights = Tensor::new([2 * c, 3, 1, 1], vec![0.5; 6 * c]).expect("as many");
+    let weights = graph.constant("", weights);
+    let mut add =
+        |op: Op, operands: &[NodeId]| graph.add("", op, operands).expect("it type-checks");
+    let dy = add(Op::Concat { axis: 1 }, &[image, image]);
+    let window = Window::square(1, 1, 0);
+    let gradient = ConvGradient { window, groups: 2, image: [h, w] };
+    let dx = add(Op::ConvSource(gradient.into()), &[dy, weights]);
+    let dw = add(Op::ConvWeights(gradient), &[dy, dx]);
+    let magnitude = add(Op::Unary(Unary::Abs), &[image]);
+    let sums = Op::ChannelSums(Expression::identity());
+    let [first, second] = [image, magnitude].map(|x| add(sums.clone(), &[x]));
+    let flat = Op::Reshape { shape: vec![n, c * h * w] };
+    let scores = add(flat, &[image]);
+    let loss = add(Op::CrossEntropy, &[scores, scores]);
+    let pool = Pool { window, ceil_mode: false };
+    let next = add(Op::MaxPool(pool), &[image]);
+    for (name, node) in [("dw", dw), ("first", first), ("second", second), ("loss", loss)] {
+        graph.output(name, node);
+    }
+    graph.carry(image, next);
 }
 
 /// Adds a convolution and a function of a quantized image, with steps that are powers of two.

@@ -161,10 +161,10 @@ impl<'p> Emitter<'p> {
     /// return address.
     fn load_arguments(&mut self, saved: usize) -> Result<(), IcedError> {
         let frame = if self.frame { i64::from(SPILL) } else { 0 };
-        for position in ARGUMENTS..self.program.args {
-            let words = saved + 1 + position - ARGUMENTS;
-            let place = MemoryOperand::with_base_displ(Register::RSP, frame + 8 * words as i64);
-            let register = POINTER_REGISTERS[position];
+        let registers = POINTER_REGISTERS.iter().take(self.program.args).skip(ARGUMENTS);
+        for (above, &register) in registers.enumerate() {
+            let words = (saved + 1 + above) as i64;
+            let place = MemoryOperand::with_base_displ(Register::RSP, frame + 8 * words);
             self.emit(Instruction::with2(Code::Mov_r64_rm64, register, place)?)?;
         }
         Ok(())

@@ -28,6 +28,7 @@ mod measured;
 mod movement;
 mod quantized;
 mod shortcuts;
+mod training;
 mod windows;
 
 /// Builds a graph; `None` if its parts do not fit together.
@@ -42,7 +43,9 @@ const PATTERNS: &[(&str, Pattern)] = &[
     ("fold_constants", arithmetic::of_constants),
     ("fuse_activation", arithmetic::activated),
     ("fuse_bytes", functions::of_bytes),
+    ("fuse_channel_sums", training::channel_sums),
     ("fuse_measured", measured::operators),
+    ("fuse_pointwise", training::functions),
     ("fuse_projection", shortcuts::projected),
     ("fuse_quantized", quantized::operators),
     ("fuse_quantizers", quantized::arithmetic),
@@ -50,6 +53,8 @@ const PATTERNS: &[(&str, Pattern)] = &[
     ("fuse_strided_shortcut", shortcuts::strided),
     ("layout", shortcuts::strided),
     ("lower_batch_norm", arithmetic::normalized),
+    ("lower_conv_source", training::conv_source),
+    ("lower_cross_entropy", training::cross_entropy),
     ("lower_gemm", arithmetic::product),
     ("measure_ranges", measured::arithmetic),
     ("merge_affine", arithmetic::chain),
@@ -59,11 +64,13 @@ const PATTERNS: &[(&str, Pattern)] = &[
     ("merge_scales", arithmetic::scales),
     ("reduce_mean_to_pool", windows::mean),
     ("remove_identity", movement::identity),
+    ("split_conv_weights", training::conv_weights),
     ("ungroup", movement::grouped),
+    ("update_in_place", training::state),
 ];
 
 /// Passes that have something to do in nearly every graph of their pattern.
-const ALWAYS: &[&str] = &["dead_code", "fold_constants", "layout"];
+const ALWAYS: &[&str] = &["dead_code", "fold_constants", "layout", "lower_batch_norm"];
 
 /// A graph under construction.
 struct Near {

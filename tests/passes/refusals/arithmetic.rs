@@ -201,15 +201,6 @@ pub(super) const REFUSALS: &[Refusal] = &[
         reason: "",
     },
     Refusal {
-        pass: "lower_batch_norm",
-        graph: r#"
-            %0 = input : f32[1, 2, 4, 4]
-            %1 = input : f32[2]
-            %2 = batch_norm(%0, %1, %1, %1, %1)
-            output "y" = %2"#,
-        reason: "its parameters are not constants",
-    },
-    Refusal {
         pass: "fuse_activation",
         graph: r#"
             %0 = input : f32[1, 1, 4, 4]

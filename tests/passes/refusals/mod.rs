@@ -14,6 +14,7 @@ mod movement;
 mod quantized;
 mod reasons;
 mod shortcuts;
+mod training;
 
 /// A pass, a graph that it must not change, and the reason that it gives; empty if the graph is not
 /// even near its pattern.
@@ -37,6 +38,7 @@ fn near_misses_are_refused_with_a_reason() {
         quantized::REFUSALS,
         shortcuts::REFUSALS,
         movement::REFUSALS,
+        training::REFUSALS,
     ];
     for Refusal { pass: name, graph: text, reason } in tables.into_iter().flatten() {
         let mut graph = parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));

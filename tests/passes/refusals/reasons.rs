@@ -22,7 +22,12 @@ const MACHINERY: &[&str] = &[
 const SHARED: &[&str] = &["affine", "weighted"];
 
 /// Labels of patches, where the code around them does not show that they are labels.
-const LABELS: &[&str] = &["fold {} into {}", "fold {n} operators up to {} into {}"];
+const LABELS: &[&str] = &[
+    "compute {} and {} together",
+    "copy the next value of {name}",
+    "fold {} into {}",
+    "fold {n} operators up to {} into {}",
+];
 
 /// Reasons that no graph can have, since shapes are checked before: the passes rather decline than
 /// panic.

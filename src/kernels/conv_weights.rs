@@ -27,7 +27,7 @@ use super::sink::{ARENA, Levels, Pointer, Sink};
 /// Chunks that there should be: several for each of the threads of a large machine.
 const CHUNKS: usize = 32;
 /// Bytes of a band of the gradient of a result.
-const BAND_BYTES: usize = 12 << 10;
+const BAND_BYTES: usize = 14 << 10;
 /// Bytes of a vector of sums for all outputs of a block.
 const SUMS: i64 = BLOCK as i64 * F32;
 

@@ -40,8 +40,8 @@ pub(super) fn function(graph: &Graph, node: NodeId) -> Option<Expression> {
 }
 
 /// Whether a function is computed where it is read rather than stored: it has a single reader, or
-/// it reads no more values of its size than there are of its result, and all its readers are
-/// functions or sums that can compute it.
+/// fewer values of its size are read and written then, and all its readers are functions or sums
+/// that can compute it.
 pub(super) fn is_inlined(graph: &Graph, node: NodeId) -> bool {
     let users = graph.users(node);
     if graph.is_output(node) {
@@ -54,7 +54,9 @@ pub(super) fn is_inlined(graph: &Graph, node: NodeId) -> bool {
         Op::ChannelSums(_) => true,
         _ => function(graph, user).is_some() && graph.node(user).ty == *ty,
     };
-    users.len() == 1 || large == 1 && users.iter().all(|&(user, _)| takes(user))
+    // Stored, it is written once and read by each reader.
+    let (stored, inlined) = (large + 1 + users.len(), users.len() * large);
+    users.len() == 1 || inlined < stored && users.iter().all(|&(user, _)| takes(user))
 }
 
 /// The number of sums; then the number of operators before each value of its own size that a

@@ -262,12 +262,13 @@ fn is_read_by_stem(graph: &Graph, node: NodeId) -> bool {
         && users.iter().all(|&(user, _)| is_stem_of_bytes(graph, user, node))
 }
 
-/// Whether a value has one number for each channel, or is a constant: kernels read it once per
-/// channel.
+/// Whether a value has one number, or one for each channel, or is a constant: kernels read it as it
+/// is stored, once per channel.
 fn is_per_channel(graph: &Graph, value: NodeId) -> bool {
     let ty = &graph.node(value).ty;
     let is_vector = matches!(ty.nchw(), Some([1, _, 1, 1])) && ty.shape.len() == 4;
-    graph.constant_of(value).is_some() || is_vector && produced(graph, value) == Layout::Planar
+    let is_small = is_vector || ty.elements() == 1;
+    graph.constant_of(value).is_some() || is_small && produced(graph, value) == Layout::Planar
 }
 
 /// The form of the source of a convolution, and of its gradient of weights.

@@ -25,7 +25,7 @@ fn wrong_type(port: String, expected: DType, given: DType) -> RunError {
 }
 
 impl Context {
-    fn input(&self, index: usize) -> Result<&Port, RunError> {
+    fn input_port(&self, index: usize) -> Result<&Port, RunError> {
         let inputs = &self.program.inputs;
         inputs.get(index).ok_or(RunError::NoSuchInput { index, inputs: inputs.len() })
     }
@@ -41,12 +41,24 @@ impl Context {
     /// # Errors
     /// If there is no such input, or it holds elements of another type.
     pub fn input_mut<T: Element>(&mut self, index: usize) -> Result<&mut [T], RunError> {
-        let port = self.input(index)?;
+        let port = self.input_port(index)?;
         if port.element() != T::DTYPE {
             return Err(wrong_type(input(port), port.element(), T::DTYPE));
         }
         let range = port.range();
         Ok(elements_mut(&mut self.arena.bytes_mut()[range]))
+    }
+
+    /// An input as it is: what was written last, or for state what the last run made of it.
+    ///
+    /// # Errors
+    /// As [`Context::input_mut`].
+    pub(crate) fn input<T: Element>(&self, index: usize) -> Result<&[T], RunError> {
+        let port = self.input_port(index)?;
+        if port.element() != T::DTYPE {
+            return Err(wrong_type(input(port), port.element(), T::DTYPE));
+        }
+        Ok(elements(&self.arena.bytes()[port.range()]))
     }
 
     /// An output of the last run: row-major, of [`Port::element`], which is f32 for imported
@@ -68,7 +80,7 @@ impl Context {
     /// # Errors
     /// If there is no such input.
     pub fn input_bytes_mut(&mut self, index: usize) -> Result<&mut [u8], RunError> {
-        let range = self.input(index)?.range();
+        let range = self.input_port(index)?.range();
         Ok(&mut self.arena.bytes_mut()[range])
     }
 
@@ -87,7 +99,7 @@ impl Context {
     /// If there is no such input, its types are different, the number of elements is wrong, or an
     /// element is not representable: an f32 holds every integer of magnitude up to 2^24.
     pub fn write_input<T: Element>(&mut self, index: usize, given: &[T]) -> Result<(), RunError> {
-        let port = self.input(index)?;
+        let port = self.input_port(index)?;
         let element = port.element();
         if T::DTYPE != element && T::DTYPE != port.dtype {
             return Err(wrong_type(input(port), port.dtype, T::DTYPE));

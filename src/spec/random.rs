@@ -17,20 +17,46 @@ impl Spec {
     /// # Errors
     /// If a value of the description is out of range, or there is not enough memory.
     pub fn random_weights(&self, seed: u64) -> Result<WeightMap, SpecError> {
+        self.drawn_weights(seed, range)
+    }
+
+    /// Weights to begin training with, by name: those of convolutions are uniform numbers of He's
+    /// variance, 2 / fan-in (He et al., "Delving Deep into Rectifiers", 2015, section 2.2), those of
+    /// dense layers of variance 1 / (3 fan-in), as in PyTorch; scales and variances are 1, and
+    /// shifts, means and biases 0.
+    ///
+    /// # Errors
+    /// As [`Spec::random_weights`].
+    pub fn initial_weights(&self, seed: u64) -> Result<WeightMap, SpecError> {
+        self.drawn_weights(seed, initial_range)
+    }
+
+    fn drawn_weights(&self, seed: u64, range: Range) -> Result<WeightMap, SpecError> {
         let parameters = self.parameters()?;
-        let tensors = tensors(&parameters, seed)?;
+        let tensors = drawn(&parameters, seed, range)?;
         Ok(parameters.into_iter().map(|p| p.name).zip(tensors).collect())
     }
 }
 
+/// The range of the uniform numbers of a parameter.
+type Range = fn(&Parameter) -> (f32, f32);
+
 /// A tensor for each parameter. Each has its own random stream, so that none depends on the others'
 /// sizes.
 pub(super) fn tensors(parameters: &[Parameter], seed: u64) -> Result<Vec<Arc<Tensor>>, SpecError> {
-    parameters.iter().map(|p| tensor(p, stream(seed, &p.name)).map(Arc::new)).collect()
+    drawn(parameters, seed, range)
 }
 
-fn tensor(parameter: &Parameter, random: SplitMix) -> Result<Tensor, SpecError> {
-    let (low, high) = range(parameter);
+fn drawn(parameters: &[Parameter], seed: u64, range: Range) -> Result<Vec<Arc<Tensor>>, SpecError> {
+    let of = |p: &Parameter| tensor(p, range(p), stream(seed, &p.name)).map(Arc::new);
+    parameters.iter().map(of).collect()
+}
+
+fn tensor(
+    parameter: &Parameter,
+    (low, high): (f32, f32),
+    random: SplitMix,
+) -> Result<Tensor, SpecError> {
     let count = parameter.shape.iter().product::<usize>();
     let scale = high - low;
     // One step of the generator gives two 24-bit numbers, the precision of an f32.
@@ -51,7 +77,25 @@ fn tensor(parameter: &Parameter, random: SplitMix) -> Result<Tensor, SpecError> 
     Ok(Tensor::new(parameter.shape.clone(), data).unwrap_or_else(|| Tensor::scalar(0.0)))
 }
 
-/// The range of the uniform numbers.
+/// The range of the numbers that training begins with.
+fn initial_range(parameter: &Parameter) -> (f32, f32) {
+    let fan_in = parameter.shape.iter().skip(1).product::<usize>() as f32;
+    let symmetric = |bound: f32| (-bound, bound);
+    match parameter.role {
+        // The variance of a uniform number in [-b, b] is b^2 / 3.
+        Role::Conv { .. } => symmetric((6.0 / fan_in).sqrt()),
+        Role::Linear => symmetric((1.0 / fan_in).sqrt()),
+        Role::Scale { .. } | Role::Variance => (1.0, 1.0),
+        Role::Shift | Role::Mean | Role::Bias => (0.0, 0.0),
+        // A block begins as its shortcut (De and Smith, "Batch Normalization Biases Residual
+        // Blocks Towards the Identity Function in Deep Networks", 2020).
+        Role::Gain => (0.0, 0.0),
+        // PyTorch's.
+        Role::Slope => (0.25, 0.25),
+    }
+}
+
+/// The range of the numbers of networks that are not trained.
 ///
 /// Convolutions have He's variance, 2 / fan-in, so a layer keeps the variance of its input. A sum
 /// of a block and its shortcut would double it, fifty times over in the deepest network; the scale

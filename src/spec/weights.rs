@@ -29,7 +29,7 @@ const ALIASES: &[(&str, &str)] = &[(".shortcut.", ".downsample."), ("linear.", "
 
 impl Weights {
     /// A tensor for each parameter, in the same order.
-    pub(super) fn resolve(&self, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, SpecError> {
+    pub(crate) fn resolve(&self, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, SpecError> {
         match self {
             Weights::Random { seed } => random::tensors(parameters, *seed),
             Weights::Map(map) => find(map, parameters),

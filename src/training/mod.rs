@@ -7,14 +7,20 @@
 //! | [`step`] | network, loss, gradients and updates as one graph |
 //! | `update` | how parameters and running statistics change |
 //! | `scope` | arithmetic as nodes |
+//! | [`trainer`] | steps of training, one after another |
+//! | [`state`] | what training keeps from step to step |
 //! | [`error`](mod@error) | why a network is not trained |
 
 pub mod error;
 mod limits;
 pub mod recipe;
 mod scope;
+pub mod state;
 pub mod step;
+pub mod trainer;
 mod update;
 
 pub use error::TrainingError;
 pub use recipe::{Decayed, Optimizer, Recipe};
+pub use state::State;
+pub use trainer::{Loss, Trainer};

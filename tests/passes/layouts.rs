@@ -132,7 +132,8 @@ fn broken(graph: &Graph, node: NodeId) -> Option<&'static str> {
 fn is_per_channel(graph: &Graph, value: NodeId) -> bool {
     let ty = &graph.node(value).ty;
     graph.constant_of(value).is_some()
-        || ty.shape.len() == 4 && ty.layout == Layout::Planar && ty.elements() == ty.shape[1]
+        || ty.layout == Layout::Planar
+            && (ty.elements() == 1 || ty.shape.len() == 4 && ty.elements() == ty.shape[1])
 }
 
 /// A planar copy is made only for the border of a convolution.

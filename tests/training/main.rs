@@ -6,3 +6,4 @@ mod family;
 mod optimizers;
 mod refused;
 mod support;
+mod trainer;

@@ -1,6 +1,6 @@
 //! Functions of the elements of several operands, step by step.
 
-use crate::op::{Binary, Unary};
+use crate::elementwise::{Binary, Unary};
 
 /// What a step computes with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +25,26 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether it is arithmetic, a limit or a choice: a few instructions, which need no constants.
+    pub fn is_arithmetic(&self) -> bool {
+        match self {
+            Step::Unary(op, _) => match op {
+                Unary::Relu | Unary::Clip { .. } | Unary::Sqrt | Unary::Abs => true,
+                Unary::Sigmoid
+                | Unary::Tanh
+                | Unary::Erf
+                | Unary::Exp
+                | Unary::Log
+                | Unary::Round
+                | Unary::Floor
+                | Unary::Ceil
+                | Unary::Sign => false,
+            },
+            Step::Binary(op, _) => *op != Binary::Pow,
+            Step::Where(_) => true,
+        }
+    }
+
     /// The terms that it reads.
     pub fn terms(&self) -> &[Term] {
         match self {
@@ -56,6 +76,15 @@ pub struct Expression {
 impl Expression {
     /// The most steps that an expression has.
     pub const MAX_STEPS: usize = 64;
+
+    /// The most operands, and the most sums over channels, of an expression that can be compiled.
+    pub const MAX_COMPILED: [usize; 2] = [8, 4];
+
+    /// Whether it can be compiled: it consists of arithmetic, and has not too many operands.
+    pub fn is_compiled(&self) -> bool {
+        let [operands, _] = Expression::MAX_COMPILED;
+        self.operand_count() <= operands && self.steps.iter().all(Step::is_arithmetic)
+    }
 
     /// The element of the only operand, unchanged.
     pub fn identity() -> Self {

@@ -4,6 +4,7 @@
 //! forms lies inside the operand, and no number of elements overflows.
 
 mod activation;
+mod broadcast;
 mod elements;
 mod error;
 mod expression;
@@ -12,6 +13,7 @@ mod limits;
 mod quantized;
 mod window;
 
+pub use broadcast::broadcast;
 pub use error::TypeError;
 pub use limits::{MAX_ELEMENTS, MAX_RANK, check_shape};
 pub use window::{WindowAxis, output_extent};
@@ -56,25 +58,6 @@ pub fn infer(op: &Op, operands: &[&TensorType]) -> Result<TensorType, TypeError>
 pub fn check_type(ty: &TensorType) -> Result<(), TypeError> {
     elements::check_dtype(ty.dtype)?;
     check_shape(&ty.shape)
-}
-
-/// The shape that two shapes broadcast to (NumPy): aligned at the last axis, an extent of 1 is
-/// repeated.
-///
-/// # Errors
-/// If two aligned extents differ and neither is 1.
-pub fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, TypeError> {
-    let rank = a.len().max(b.len());
-    let extent = |shape: &[usize], axis: usize| match (axis + shape.len()).checked_sub(rank) {
-        Some(i) => shape[i],
-        None => 1,
-    };
-    let join = |axis| match (extent(a, axis), extent(b, axis)) {
-        (x, y) if x == y || y == 1 => Ok(x),
-        (1, y) => Ok(y),
-        (x, y) => fail(format!("{a:?} and {b:?} do not broadcast: {x} against {y}")),
-    };
-    (0..rank).map(join).collect()
 }
 
 fn check_count(op: &Op, count: usize) -> Result<(), TypeError> {

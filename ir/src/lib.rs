@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`graph`] | [`Graph`]: nodes, operands, constants; the only file that uses petgraph |
 //! | [`op`] | [`Op`]: the closed set of operators and their attributes |
+//! | [`conv`] | attributes of convolutions and of their gradients |
+//! | [`elementwise`] | functions of one element and of two |
 //! | [`kind`] | [`OpKind`]: operators without their attributes |
 //! | [`ty`] | [`TensorType`]: elements, shape and layout |
 //! | [`expression`] | [`Expression`]: functions of elements, step by step |
@@ -25,10 +27,12 @@
 #![forbid(unsafe_code)]
 
 pub mod activation;
+pub mod conv;
 pub mod cost;
 pub mod dot;
 pub mod dtype;
 pub mod element;
+pub mod elementwise;
 pub mod eval;
 pub mod expression;
 pub mod graph;

@@ -22,8 +22,6 @@ use super::view::View;
 
 /// Bytes of an image's band.
 const BAND_BYTES: usize = 32 << 10;
-/// The maximum number of sums, so that all of a vector of channels fit into registers.
-pub const MAX_SUMS: usize = 4;
 
 /// The bands of an image `[N, C, H, W]`.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +163,8 @@ fn first(
         node: String::new(),
         reason: reason.to_owned(),
     };
-    if sources.len() >= OPERANDS || part.sums() > MAX_SUMS {
+    let [operands, sums] = Expression::MAX_COMPILED;
+    if sources.len() > operands || part.sums() > sums {
         return Err(refused("it has too many operands or results"));
     }
     let apart = || refused("its channels are not in blocks");

@@ -98,7 +98,6 @@ use conversions::Conversions;
 pub use error::{KernelError, NotCompiled};
 use function::Function;
 use geometry::{Geometry, Place};
-use loops::OPERANDS;
 use pick::Picks;
 use published::Published;
 use residual::Added;
@@ -291,7 +290,7 @@ impl PlacedStep<'_> {
                 return Ok(regions.into());
             }
             Op::ChannelSums(sums) => {
-                if !expression::has(sums) {
+                if !sums.is_compiled() {
                     return Err(self.unsupported("its expression is too complex"));
                 }
                 let sources = self.places(sink)?;
@@ -413,7 +412,7 @@ impl PlacedStep<'_> {
         expression: &Expression,
         sink: &mut Sink,
     ) -> Result<Vec<Piece>, KernelError> {
-        if self.operands.len() >= OPERANDS || !expression::has(expression) {
+        if !expression.is_compiled() {
             return Err(self.unsupported("its expression is too complex"));
         }
         let places = self.places(sink)?;

@@ -31,9 +31,8 @@ use resnetc_ir::patch::Value;
 use resnetc_ir::{Graph, NodeId, Op, Patch};
 
 use super::Pass;
-use super::fused::{Fused, MAX_OPERANDS, depth_of_reads, function, is_inlined};
+use super::fused::{Fused, MAX_OPERANDS, MAX_SUMS, depth_of_reads, function, is_inlined};
 use super::near_misses::{NearMisses, describe};
-use crate::kernels::channels::MAX_SUMS;
 
 /// Switched off by the name `fuse_channel_sums`.
 pub const PASS: Pass = Pass {

@@ -5,10 +5,11 @@ use resnetc_ir::infer::broadcast;
 use resnetc_ir::{DType, Graph, NodeId, Op};
 
 use super::measure::{Measure, depths};
-use crate::kernels::expression;
 
 /// The maximum number of values that a fused function reads.
-pub(super) const MAX_OPERANDS: usize = 8;
+pub(super) const MAX_OPERANDS: usize = Expression::MAX_COMPILED[0];
+/// The maximum number of sums that are computed together.
+pub(super) const MAX_SUMS: usize = Expression::MAX_COMPILED[1];
 /// The maximum number of its steps.
 const MAX_STEPS: usize = 24;
 
@@ -36,7 +37,7 @@ pub(super) fn function(graph: &Graph, node: NodeId) -> Option<Expression> {
     };
     let is_float = |&operand: &NodeId| graph.node(operand).ty.dtype == DType::F32;
     let all = graph.operands(node).iter().all(is_float);
-    (all && expression::has(&expression)).then_some(expression)
+    (all && expression.is_compiled()).then_some(expression)
 }
 
 /// Whether a function is computed where it is read rather than stored: it has a single reader, or

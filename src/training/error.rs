@@ -96,7 +96,7 @@ pub enum TrainingError {
     #[error(transparent)]
     Gradient(#[from] GradientError),
     /// A node of the step does not fit its operands; a bug.
-    #[error("bug in the graph of a training step: {0}")]
+    #[error("bug in the graph of a training step")]
     Graph(#[from] GraphError),
 }
 

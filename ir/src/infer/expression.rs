@@ -1,10 +1,10 @@
 //! Shapes of functions that are expressions, and of what is summed over channels.
 
 use super::activation::check_clip;
+use super::broadcast::broadcast;
 use super::error::{TypeError, fail};
+use crate::elementwise::Unary;
 use crate::expression::{Expression, Step, Term};
-use crate::infer::broadcast;
-use crate::op::Unary;
 
 /// The shape to which the operands broadcast, after a check of the expression.
 pub(super) fn broadcast_all(

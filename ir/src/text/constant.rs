@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::attributes::Attributes;
-use super::scan::number;
+use super::scan::{float, number};
 use crate::dtype::DType;
 use crate::graph::Graph;
 use crate::random::SplitMix;
@@ -71,11 +71,6 @@ pub(super) fn print(tensor: &Tensor) -> String {
         }
     }
     format!("fnv={:016x}", hash(tensor))
-}
-
-/// An f32 printed so that it reads back as itself (all NaNs counting as one).
-pub(super) fn float(x: f32) -> String {
-    number(&format!("{x:?}")).to_owned()
 }
 
 /// A number printed as an element of a type.

@@ -1,7 +1,7 @@
 //! Expressions as attributes: a list of steps, `add/x0/s1`, in which `x0` is an operand, `s1` the
 //! result of a step, and anything else a number; and a list of the terms that are results.
 
-use super::constant::float;
+use super::scan::float;
 use crate::expression::{Expression, Step, Term};
 use crate::op::{Binary, Unary};
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::constant::{self, float};
+use super::constant;
 use super::expression;
+use super::scan::float;
 use super::scan::{number, quote};
 use super::{
     DECLARED, FLOAT_SUM, FLOATS, FUNCTION, MEASURED, NEXT_OF, NONE, PROJECTION, RESIDUAL_CHANNEL,

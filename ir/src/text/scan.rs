@@ -89,6 +89,11 @@ pub fn quote(name: &str) -> String {
     quoted
 }
 
+/// An f32 printed so that it reads back as itself (all NaNs counting as one).
+pub(super) fn float(x: f32) -> String {
+    number(&format!("{x:?}")).to_owned()
+}
+
 /// The shortest text that reads back as the same number.
 pub(super) fn number(text: &str) -> &str {
     text.strip_suffix(".0").unwrap_or(text)

@@ -63,6 +63,14 @@ impl Description {
         Ok(Description(Kind::Onnx(model, version)))
     }
 
+    /// The spec, unless it is an ONNX file.
+    pub fn spec(&self) -> Option<&Spec> {
+        match &self.0 {
+            Kind::Spec(spec, _) => Some(spec),
+            Kind::Onnx(..) => None,
+        }
+    }
+
     /// The declared inputs that the outputs of these names need; without names, all inputs.
     ///
     /// # Errors

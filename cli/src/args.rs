@@ -320,7 +320,7 @@ impl Passes {
 }
 
 /// An entry of a list of names.
-fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     match text.is_empty() {
         true => Err("a name is missing: the list has a comma too many".to_owned()),
         false => Ok(text.to_owned()),

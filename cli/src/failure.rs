@@ -12,6 +12,7 @@ use resnetc::ir::memory::NoMemory;
 use resnetc::one_line::{name_line, path_line, steers};
 use resnetc::passes::PassError;
 use resnetc::quantize::QuantizeError;
+use resnetc::training::TrainingError;
 use resnetc::{Error, ErrorCode, RunError};
 
 use crate::nearest::nearest;
@@ -250,6 +251,18 @@ impl From<ExportError> for Failure {
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
         Failure::from(Error::from(error))
+    }
+}
+
+impl From<TrainingError> for Failure {
+    fn from(error: TrainingError) -> Self {
+        let code = error.code();
+        match error {
+            TrainingError::Compile(error) => error.into(),
+            TrainingError::Run(error) => error.into(),
+            TrainingError::Spec(error) => Error::from(error).into(),
+            other => Failure::of(&other).code(code),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod quantize;
 mod report;
 mod run;
 mod stages;
+mod train;
 mod tune;
 mod tuned;
 mod units;
@@ -57,6 +58,7 @@ enum Command {
     Classify(classify::Args),
     Bench(bench::Args),
     Report(report::Args),
+    Train(train::Args),
     Check(check::Args),
     Quantize(quantize::Args),
     Export(export::Args),
@@ -78,6 +80,7 @@ impl Command {
             Command::Classify(args) => classify::run(args),
             Command::Bench(args) => bench::run(args),
             Command::Report(args) => report::run(args),
+            Command::Train(args) => train::run(args),
             Command::Check(args) => check::run(args),
             Command::Quantize(args) => quantize::run(args),
             Command::Export(args) => export::run(args),

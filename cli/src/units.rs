@@ -45,9 +45,9 @@ pub(crate) fn name(name: &str) -> String {
     one_line(name, LONGEST)
 }
 
-/// `1 thread`, `2 threads`, `2 launches`.
+/// `1 thread`, `2 threads`, `2 launches`, `2 classes`.
 pub(crate) fn plural(count: usize, noun: &str) -> String {
-    let ending = match noun.ends_with("ch") {
+    let ending = match noun.ends_with("ch") || noun.ends_with("ss") {
         _ if count == 1 => "",
         true => "es",
         false => "s",

@@ -16,11 +16,11 @@ const NAMED: usize = 10;
 
 /// The contents of a folder and its subfolders.
 #[derive(Default)]
-struct Contents {
-    pictures: Vec<PathBuf>,
+pub(crate) struct Contents {
+    pub(crate) pictures: Vec<PathBuf>,
     /// Skipped files, and why; without a reason, the contents of the file decide.
-    left_out: Vec<(PathBuf, Option<&'static str>)>,
-    unread: Vec<Source>,
+    pub(crate) left_out: Vec<(PathBuf, Option<&'static str>)>,
+    pub(crate) unread: Vec<Source>,
 }
 
 /// A file as it is, and a folder as all pictures in it and below, by path. Skipped files are noted
@@ -39,7 +39,7 @@ pub(crate) fn count(folder: &Path) -> usize {
 
 /// The contents of a folder and of its subfolders. Hidden names are left out, and links to folders
 /// are not followed, since they may form a cycle.
-fn contents_of(path: &Path) -> Contents {
+pub(crate) fn contents_of(path: &Path) -> Contents {
     let mut contents = Contents::default();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {

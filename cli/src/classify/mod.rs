@@ -15,13 +15,13 @@ pub(crate) mod load;
 mod open;
 pub(crate) mod options;
 pub(crate) mod picture;
-mod pixels;
+pub(crate) mod pixels;
 pub(crate) mod preparation;
 pub(crate) mod preset;
 mod ranges;
 mod report;
 mod request;
-mod resample;
+pub(crate) mod resample;
 mod tiff;
 
 pub(crate) use args::Args;

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::units;
 
 /// The extensions of files that are treated as pictures.
-pub(super) const EXTENSIONS: &[&str] = &[
+pub(crate) const EXTENSIONS: &[&str] = &[
     "png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "tif", "tiff", "webp", "pnm",
     "ppm", "pgm", "pbm", "pam",
 ];

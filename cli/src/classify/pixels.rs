@@ -4,12 +4,12 @@ use image::DynamicImage;
 
 /// A picture with one byte per channel, pixel by pixel and row by row.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pixels {
-    pub(super) width: usize,
-    pub(super) height: usize,
+pub(crate) struct Pixels {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
     /// 1 or 3.
-    pub(super) channels: usize,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) channels: usize,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Pixels {
@@ -17,7 +17,7 @@ impl Pixels {
     ///
     /// Alpha is dropped: the colour of a transparent pixel counts as it is in the file. Samples of
     /// 16 bits are reduced to their high byte. Grey is the luma of ITU-R 601.
-    pub(super) fn of(picture: DynamicImage, grey: bool) -> Self {
+    pub(crate) fn of(picture: DynamicImage, grey: bool) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let (own, bytes) = match picture {
             DynamicImage::ImageLuma8(p) => (1, p.into_raw()),

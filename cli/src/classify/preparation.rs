@@ -240,7 +240,7 @@ fn cover(resize: Resize, preset: &str, input: &Input) -> Result<Option<[usize; 2
 ///
 /// For squares as in torchvision: the short side is scaled to the square's side, the long side in
 /// proportion, rounded down; the crop starts at half of the excess, a half rounded to even.
-fn middle([h, w]: [usize; 2], [high, wide]: [usize; 2], size: [usize; 2]) -> Window {
+pub(crate) fn middle([h, w]: [usize; 2], [high, wide]: [usize; 2], size: [usize; 2]) -> Window {
     let scaled = match w * high <= h * wide {
         true => [wide * h / w, wide],
         false => [high, high * w / h],

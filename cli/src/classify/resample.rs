@@ -15,7 +15,7 @@ use super::pixels::Pixels;
 /// How pixels are weighted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Filter {
+pub(crate) enum Filter {
     /// The nearest pixel alone; no antialiasing
     Nearest,
     /// The mean of all pixels under the new one
@@ -35,16 +35,16 @@ const BITS: u32 = 22;
 
 /// A part of the scaled picture.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// Width and height of the whole scaled picture.
-    pub(super) scaled: [usize; 2],
-    pub(super) columns: Range<usize>,
-    pub(super) rows: Range<usize>,
+    pub(crate) scaled: [usize; 2],
+    pub(crate) columns: Range<usize>,
+    pub(crate) rows: Range<usize>,
 }
 
 impl Window {
     /// All of it.
-    pub(super) fn whole([width, height]: [usize; 2]) -> Self {
+    pub(crate) fn whole([width, height]: [usize; 2]) -> Self {
         Window { scaled: [width, height], columns: 0..width, rows: 0..height }
     }
 }
@@ -56,7 +56,7 @@ struct Taps {
 }
 
 /// Computes a window of the scaled picture, and nothing of the rest, however large that would be.
-pub(super) fn resample(from: &Pixels, window: &Window, filter: Filter) -> Pixels {
+pub(crate) fn resample(from: &Pixels, window: &Window, filter: Filter) -> Pixels {
     match from.channels {
         1 => scaled::<1>(from, window, filter),
         _ => scaled::<3>(from, window, filter),

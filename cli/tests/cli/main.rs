@@ -26,6 +26,7 @@ mod report;
 mod stream;
 mod support;
 mod sweep;
+mod train;
 mod tune;
 
 use std::fs;

@@ -1,0 +1,244 @@
+//! The arguments of `resnetc train`.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use resnetc::spec::Spec;
+use resnetc::training::{Decayed, Optimizer, Recipe};
+use resnetc::{Description, ErrorCode, IsaChoice, Numerics, Options};
+
+use super::data::Augmentation;
+use super::schedule::{Course, Schedule};
+use crate::args::{name, positive, threads, warn_of_threads, whole};
+use crate::failure::Failure;
+use crate::output;
+
+/// Train a network on pictures
+///
+/// The data set has MNIST's or CIFAR's files, or a folder of pictures for each class in `train` and
+/// in `val` or `test`. The defaults are the recipe of He et al., "Deep Residual Learning for Image
+/// Recognition" (2015), section 4.2. After each epoch the network is measured with the test
+/// pictures, and its weights are written, under PyTorch's names. The same seed gives the same
+/// weights, bit for bit, for any number of threads.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Built-in network, .toml or .json
+    pub(super) model: PathBuf,
+    /// The data set
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) data: PathBuf,
+    /// The file for the weights
+    #[arg(short, long, value_name = "FILE.safetensors")]
+    pub(super) output: PathBuf,
+    /// How often all training pictures are seen
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = positive)]
+    pub(super) epochs: usize,
+    /// Pictures of a step
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = positive)]
+    pub(super) batch: usize,
+    /// How weights move along their gradients
+    #[arg(long, value_name = "NAME", value_enum, default_value = "sgd")]
+    optimizer: Moves,
+    /// The learning rate [default: 0.1, for adamw 0.001]
+    #[arg(long, value_name = "RATE")]
+    rate: Option<f64>,
+    /// How the learning rate falls
+    #[arg(long, value_name = "NAME", value_enum, default_value = "steps")]
+    schedule: Falls,
+    /// Epochs after which --schedule steps divides the rate by 10 [default: half and three quarters
+    /// of all]
+    #[arg(long, value_name = "EPOCH,...", value_delimiter = ',', value_parser = positive)]
+    drops: Vec<usize>,
+    /// Epochs in which the rate rises from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    warm_up: usize,
+    /// The momentum of sgd [default: 0.9]
+    #[arg(long, value_name = "SHARE")]
+    momentum: Option<f64>,
+    /// Nesterov's momentum
+    #[arg(long)]
+    nesterov: bool,
+    /// The factor of weight decay
+    #[arg(long, value_name = "FACTOR", default_value_t = 1e-4)]
+    decay: f64,
+    /// Weight decay of biases and normalizations, too
+    #[arg(long)]
+    decay_all: bool,
+    /// The share of the target that all classes have alike
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    smoothing: f64,
+    /// How pictures are varied: none; mirror; crop: padded by 4 pixels, a random crop, and mirrored;
+    /// or resized: a random part, scaled and mirrored
+    #[arg(long, value_name = "NAME", value_enum, default_value = "crop")]
+    augment: Varied,
+    /// Seed of weights, order and variation
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u64>)]
+    pub(super) seed: u64,
+    /// Weights to start with, under PyTorch's names [default: random]
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(super) from: Option<PathBuf>,
+    /// Layers that stay as they are, such as layer1; needs --from
+    #[arg(long, value_name = "LAYER,...", value_delimiter = ',', value_parser = name)]
+    freeze: Vec<String>,
+    /// Write a line of JSON for each epoch
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(super) log: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
+    /// Threads of a step [default: as many as the process may use]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(super) threads: Option<usize>,
+    /// Instruction set, as for `resnetc run`
+    #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
+    isa: IsaChoice,
+    /// fast; or exact: only algorithms that round no more than direct convolution
+    #[arg(long, value_name = "NAME", value_enum, default_value = "fast")]
+    numerics: Rounding,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Moves {
+    Sgd,
+    Adamw,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Falls {
+    Constant,
+    Steps,
+    Cosine,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Varied {
+    None,
+    Mirror,
+    Crop,
+    Resized,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rounding {
+    Fast,
+    Exact,
+}
+
+impl Args {
+    /// Refuses what can be refused before anything is read.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        warn_of_threads(self.threads);
+        self.isa.resolve().map_err(resnetc::Error::from)?;
+        if self.optimizer == Moves::Adamw && (self.momentum.is_some() || self.nesterov) {
+            let flag = if self.nesterov { "--nesterov" } else { "--momentum" };
+            return Err(Failure::no_effect(flag, "adamw has momenta of its own"));
+        }
+        if self.schedule != Falls::Steps && !self.drops.is_empty() {
+            return Err(Failure::no_effect("--drops", "only --schedule steps has steps"));
+        }
+        if !self.freeze.is_empty() && self.from.is_none() {
+            return Err(Failure::usage("--freeze would keep random weights")
+                .help("give the weights to keep with --from"));
+        }
+        let rate = self.rate();
+        if !(rate.is_finite() && rate > 0.0) {
+            return Err(Failure::usage(format!("--rate {rate}: it must be a number above 0")));
+        }
+        if self.warm_up > self.epochs {
+            return Err(Failure::usage(format!(
+                "--warm-up {}: there are only {} epochs",
+                self.warm_up, self.epochs
+            )));
+        }
+        if self.output.extension().is_none_or(|e| e != "safetensors") {
+            let message =
+                format!("--output {}: it must end in .safetensors", self.output.display());
+            return Err(Failure::usage(message));
+        }
+        self.check_places()
+    }
+
+    /// Refuses files that exist, and places that cannot be written to.
+    fn check_places(&self) -> Result<(), Failure> {
+        let reads: Vec<&Path> =
+            [Some(&self.model), self.from.as_ref()].into_iter().flatten().map(|p| &**p).collect();
+        output::check_file(&self.output, &reads)?;
+        if let Some(log) = &self.log {
+            output::check_text(log, &reads)?;
+        }
+        let places = [Some(&self.output), self.log.as_ref()].into_iter().flatten();
+        match places.into_iter().find(|place| place.symlink_metadata().is_ok()) {
+            Some(place) if !self.force => Err(Failure::file(place, "the file exists")
+                .help("--force replaces it")
+                .code(ErrorCode::FileExists)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The description of the network.
+    pub(super) fn spec(&self) -> Result<Spec, Failure> {
+        match Description::open(&self.model)?.spec() {
+            Some(spec) => Ok(spec.clone()),
+            None => Err(Failure::file(&self.model, "an ONNX file is a network that was trained")
+                .help("give a built-in network (`resnetc zoo list`) or a spec (docs/SPEC.md)")
+                .code(ErrorCode::Format)),
+        }
+    }
+
+    pub(super) fn recipe(&self) -> Recipe {
+        Recipe {
+            optimizer: match self.optimizer {
+                Moves::Sgd => Optimizer::Sgd {
+                    momentum: self.momentum.unwrap_or(0.9),
+                    nesterov: self.nesterov,
+                },
+                Moves::Adamw => Optimizer::ADAM_W,
+            },
+            decay: self.decay,
+            decayed: if self.decay_all { Decayed::All } else { Decayed::Weights },
+            smoothing: self.smoothing,
+            frozen: self.freeze.clone(),
+            ..Recipe::new(self.batch)
+        }
+    }
+
+    fn rate(&self) -> f64 {
+        self.rate.unwrap_or(match self.optimizer {
+            Moves::Sgd => 0.1,
+            Moves::Adamw => 1e-3,
+        })
+    }
+
+    pub(super) fn schedule(&self) -> Schedule {
+        let epochs = self.epochs as f64;
+        let drops = match self.drops.is_empty() {
+            true => vec![0.5 * epochs, 0.75 * epochs],
+            false => self.drops.iter().map(|&epoch| epoch as f64).collect(),
+        };
+        let course = match self.schedule {
+            Falls::Constant => Course::Constant,
+            Falls::Steps => Course::Steps(drops),
+            Falls::Cosine => Course::Cosine,
+        };
+        Schedule { rate: self.rate(), warm_up: self.warm_up as f64, epochs, course }
+    }
+
+    pub(super) fn augmentation(&self) -> Augmentation {
+        match self.augment {
+            Varied::None => Augmentation::None,
+            Varied::Mirror => Augmentation::Mirror,
+            Varied::Crop => Augmentation::PadCrop { pad: 4 },
+            Varied::Resized => Augmentation::IMAGENET,
+        }
+    }
+
+    /// How steps and measurements are compiled.
+    pub(super) fn options(&self) -> Options {
+        let numerics = match self.numerics {
+            Rounding::Fast => Numerics::Fast,
+            Rounding::Exact => Numerics::Exact,
+        };
+        Options::default().isa(self.isa).threads(self.threads).numerics(numerics)
+    }
+}

@@ -1,0 +1,94 @@
+//! `resnetc train`: a network of a spec from a data set.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | `args` | the arguments |
+//! | `data` | pictures and their classes, varied and prepared in batches |
+//! | `schedule` | the learning rate of each step |
+//! | `session` | epoch after epoch |
+//! | `evaluate` | how right a network is about a data set |
+//! | `log` | what is known of each epoch |
+
+mod args;
+mod data;
+mod evaluate;
+mod log;
+mod schedule;
+mod session;
+
+use std::sync::Arc;
+
+use resnetc::ErrorCode;
+use resnetc::import::safetensors;
+use resnetc::one_line::{name_line, path_line};
+use resnetc::spec::{Spec, Weights};
+
+use crate::failure::Failure;
+use crate::output;
+use crate::units::plural;
+use data::{Dataset, Split};
+use session::Session;
+
+pub(crate) use args::Args;
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    args.check()?;
+    let spec = args.spec()?;
+    let [train, test] = [open(args, &spec, Split::Train)?, open(args, &spec, Split::Test)?];
+    check_classes(&spec, &train)?;
+    check_names(&train, &test)?;
+    let weights = match &args.from {
+        Some(file) => safetensors::load(file)?,
+        None => spec.initial_weights(args.seed).map_err(resnetc::Error::from)?,
+    };
+    let data = [Arc::clone(&train), Arc::clone(&test)];
+    let session = Session::new(args, spec, data, &Weights::Map(weights))?;
+    output::print(&format!(
+        "{}: {} and {} of {}\n",
+        path_line(&args.data),
+        plural(train.len(), "training picture"),
+        plural(test.len(), "test picture"),
+        plural(train.classes().len(), "class"),
+    ))?;
+    session.run()
+}
+
+/// Half of the data set, with as many channels as the network takes.
+fn open(args: &Args, spec: &Spec, split: Split) -> Result<Arc<Dataset>, Failure> {
+    let dataset = Dataset::open(&args.data, split)?.with_channels(spec.input.channels)?;
+    let left_out = dataset.left_out();
+    if left_out > 0 {
+        let files = plural(left_out, "file");
+        output::note(&format!("{}: {files} that are no pictures left out", path_line(&args.data)));
+    }
+    Ok(Arc::new(dataset))
+}
+
+/// Checks that a network tells as many classes apart as a data set has.
+fn check_classes(spec: &Spec, dataset: &Dataset) -> Result<(), Failure> {
+    let (own, found) = (spec.classes, dataset.classes().len());
+    if own == found {
+        return Ok(());
+    }
+    let what = format!("the data set has {}, but the network {own}", plural(found, "class"));
+    Err(Failure::file(dataset.folder(), what)
+        .help(format!("set classes = {found} in a spec; docs/SPEC.md describes specs"))
+        .code(ErrorCode::BadRecipe))
+}
+
+/// Checks that both halves of a data set have the same classes.
+fn check_names(train: &Dataset, test: &Dataset) -> Result<(), Failure> {
+    let [own, other] = [train, test].map(Dataset::classes);
+    let pairs = own.iter().zip(other);
+    let differs = match pairs.into_iter().find(|(own, other)| own != other) {
+        Some((own, other)) => {
+            format!("\"{}\" in one and \"{}\" in the other", name_line(own), name_line(other))
+        }
+        None if own.len() != other.len() => format!("{} and {}", own.len(), other.len()),
+        None => return Ok(()),
+    };
+    let what = format!("training and test pictures have different classes: {differs}");
+    Err(Failure::file(train.folder(), what)
+        .help("give both the same classes")
+        .code(ErrorCode::Format))
+}

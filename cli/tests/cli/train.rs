@@ -1,0 +1,211 @@
+//! `train`: networks from data sets of pictures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use resnetc::import::safetensors;
+use serde_json::Value;
+
+use crate::support::*;
+
+const SPEC: &str = r#"
+    block = "basic"
+    layers = [1, 1]
+    channels = [8, 16]
+    classes = 2
+    shortcut = "A"
+    input = { channels = 1, height = 8, width = 8 }
+    stem = { channels = 8, kernel = 3, stride = 1, pool = "none" }
+"#;
+
+/// A place with a spec and a data set of MNIST's form.
+struct Place(PathBuf);
+
+impl Place {
+    /// 48 pictures of 8x8 pixels to learn from, and 20 more. Every second one is bright at the left
+    /// or at the right, so that its class can be seen, whatever its noise.
+    fn new(name: &str) -> Self {
+        let place = Place(folder(name));
+        fs::create_dir_all(place.path("data")).unwrap();
+        for (half, count) in [("train", 48), ("t10k", 20)] {
+            let pixel = |i: usize| {
+                let (picture, column) = (i / 64, i % 8);
+                let is_bright = (column < 4) == (picture % 2 == 0);
+                let noise = ((i * 2_654_435_761) >> 7) % 90;
+                (noise + if is_bright { 120 } else { 20 }) as u8
+            };
+            let pictures: Vec<u8> = (0..count * 64).map(pixel).collect();
+            let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
+            place.write(&format!("data/{half}-images-idx3-ubyte"), &idx(&[count, 8, 8], &pictures));
+            place.write(&format!("data/{half}-labels-idx1-ubyte"), &idx(&[count], &labels));
+        }
+        place.write("net.toml", SPEC.as_bytes());
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// The arguments that train its network to weights of this name.
+    fn args(&self, weights: &str, more: &[&str]) -> Vec<String> {
+        let path = |name: &str| text(&self.path(name)).to_owned();
+        let own = ["train".into(), path("net.toml"), "--data".into(), path("data")];
+        let to = ["-o".into(), path(weights)];
+        let batch = if more.contains(&"--batch") { &[][..] } else { &["--batch", "8"] };
+        let more = batch.iter().chain(more).map(|&arg| arg.to_owned());
+        own.into_iter().chain(to).chain(more).collect()
+    }
+
+    fn train(&self, weights: &str, more: &[&str]) -> String {
+        let args = self.args(weights, more);
+        succeed(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn refuse(&self, weights: &str, more: &[&str], says: &[&str]) {
+        let args = self.args(weights, more);
+        fail(&args.iter().map(String::as_str).collect::<Vec<_>>(), says);
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+}
+
+/// An array of bytes in MNIST's form.
+fn idx(shape: &[usize], bytes: &[u8]) -> Vec<u8> {
+    let extents = shape.iter().flat_map(|&extent| (extent as u32).to_be_bytes());
+    [0, 0, 8, shape.len() as u8].into_iter().chain(extents).chain(bytes.iter().copied()).collect()
+}
+
+fn lines(log: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(log).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_network_learns_and_its_weights_are_used() {
+    let place = Place::new("train_learns");
+    let log = place.path("run.jsonl");
+    let more = ["--epochs", "6", "--augment", "none", "--rate", "0.05", "--log", text(&log)];
+    let said = place.train("w.safetensors", &more);
+    assert!(said.contains("48 training pictures and 20 test pictures of 2 classes"), "{said}");
+    assert_eq!(said.matches("\nepoch ").count(), 6, "{said}");
+    let lines = lines(&log);
+    let steps: Vec<_> = lines.iter().map(|line| line["steps"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [6, 12, 18, 24, 30, 36]);
+    let loss = |i: usize| lines[i]["train"]["loss"].as_f64().unwrap();
+    assert!(loss(5) < 0.5 * loss(0), "{lines:?}");
+    assert_eq!(lines[5]["test"]["accuracy"], 1.0, "{lines:?}");
+    // The rate falls after half and three quarters of the epochs: in the middle of the fifth.
+    let rates: Vec<_> = lines.iter().map(|line| line["rate"].as_f64().unwrap()).collect();
+    for (found, expected) in rates.iter().zip([0.05, 0.05, 0.05, 0.005, 0.0005, 0.0005]) {
+        assert!((found - expected).abs() < 1e-12, "{rates:?}");
+    }
+    let (spec, weights) = (place.path("net.toml"), place.path("w.safetensors"));
+    succeed(&["check", text(&spec), "--weights", text(&weights)]);
+}
+
+#[test]
+fn a_seed_gives_the_same_weights_for_any_number_of_threads() {
+    let place = Place::new("train_seed");
+    place.train("a.safetensors", &["--epochs", "2", "--threads", "1"]);
+    place.train("b.safetensors", &["--epochs", "2", "--threads", "2"]);
+    place.train("c.safetensors", &["--epochs", "2", "--threads", "2", "--seed", "1"]);
+    assert_eq!(place.bytes("a.safetensors"), place.bytes("b.safetensors"));
+    assert_ne!(place.bytes("a.safetensors"), place.bytes("c.safetensors"));
+}
+
+#[test]
+fn training_goes_on_from_weights_and_leaves_frozen_layers() {
+    let place = Place::new("train_from");
+    place.train("a.safetensors", &["--epochs", "1"]);
+    let from = place.path("a.safetensors");
+    let recipe =
+        ["--optimizer", "adamw", "--schedule", "cosine", "--warm-up", "1", "--epochs", "2"];
+    let more = [&["--from", text(&from), "--freeze", "conv1,bn1,layer1"][..], &recipe].concat();
+    place.train("b.safetensors", &more);
+    let [a, b] = ["a.safetensors", "b.safetensors"]
+        .map(|name| safetensors::load(&place.path(name)).unwrap());
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    for (name, tensor) in &a {
+        let is_frozen = ["conv1.", "bn1.", "layer1."].iter().any(|layer| name.starts_with(layer));
+        assert_eq!(tensor == &b[name], is_frozen, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_before_anything_is_written() {
+    let place = Place::new("train_refused");
+    let refuse = |more: &[&str], says: &[&str]| {
+        place.refuse("w.safetensors", more, says);
+        assert!(!place.path("w.safetensors").exists(), "{more:?}");
+    };
+    refuse(&["--batch", "49"], &["data", "48 training pictures"]);
+    refuse(&["--augment", "crop", "--from", "no.safetensors"], &["no.safetensors"]);
+    refuse(&["--momentum", "1"], &["momentum"]);
+    refuse(&["--decay", "-1"], &["decay"]);
+    refuse(&["--smoothing", "NaN"], &["smoothing"]);
+    let from = place.path("empty.safetensors");
+    safetensors::save(&from, []).unwrap();
+    let args = place.args("w.safetensors", &["--from", text(&from)]);
+    let output = resnetc(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let said = stderr(&output);
+    assert!(said.contains("empty.safetensors") && said.contains("27 missing"), "{said}");
+    place.write("net.toml", SPEC.replace("classes = 2", "classes = 3").as_bytes());
+    refuse(&[], &["data", "2 classes", "3"]);
+    place.write("net.toml", SPEC.replace("height = 8", "height = 16").as_bytes());
+    refuse(&[], &["data", "[1, 8, 8]", "[1, 16, 8]"]);
+    place.write("net.toml", SPEC.replace("channels = 1,", "channels = 3,").as_bytes());
+    refuse(&[], &["data", "3 channels"]);
+    place.write("net.toml", SPEC.as_bytes());
+    fs::remove_file(place.path("data/t10k-labels-idx1-ubyte")).unwrap();
+    refuse(&[], &["t10k-labels"]);
+    let model = place.path("m.onnx");
+    succeed(&["zoo", "make", text(&place.path("net.toml")), "-o", text(&model)]);
+    let data = place.path("data");
+    let weights = place.path("w.safetensors");
+    fail(
+        &["train", text(&model), "--data", text(&data), "-o", text(&weights)],
+        &["m.onnx", "was trained"],
+    );
+}
+
+#[test]
+fn wrong_arguments_are_wrong_usage() {
+    let place = Place::new("train_usage");
+    for (weights, more) in [
+        ("w.bin", &[][..]),
+        ("w.safetensors", &["--rate", "0"]),
+        ("w.safetensors", &["--rate", "NaN"]),
+        ("w.safetensors", &["--warm-up", "30"]),
+        ("w.safetensors", &["--freeze", "layer1"]),
+        ("w.safetensors", &["--optimizer", "adamw", "--nesterov"]),
+        ("w.safetensors", &["--schedule", "cosine", "--drops", "3"]),
+        ("w.safetensors", &["--epochs", "0"]),
+        ("w.safetensors", &["--numerics", "half"]),
+    ] {
+        let args = place.args(weights, more);
+        let output = resnetc(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {}", stderr(&output));
+        assert!(!place.path(weights).exists());
+    }
+}
+
+#[test]
+fn what_exists_is_kept_by_a_training_that_fails() {
+    let place = Place::new("train_kept");
+    place.write("w.safetensors", b"precious");
+    place.refuse("w.safetensors", &[], &["w.safetensors", "exists"]);
+    let args = place.args("w.safetensors", &["--force", "--rate", "1e30"]);
+    let output = resnetc(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the loss of step") && said.contains("began in"), "{said}");
+    assert!(said.contains("[diverged]"), "{said}");
+    assert_eq!(place.bytes("w.safetensors"), b"precious");
+}

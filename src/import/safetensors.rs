@@ -1,7 +1,7 @@
 //! safetensors files: a network's weights by name, and arrays of any element type, read and
 //! written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +27,19 @@ pub type WeightMap = BTreeMap<String, Arc<Tensor>>;
 /// If the file cannot be read, is not a safetensors file, or holds floats of another type.
 pub fn load(path: &Path) -> Result<WeightMap, ImportError> {
     decode(&mut Bytes::from(read(path)?)).map_err(|e| e.in_file(path))
+}
+
+/// As [`load`], with an entry of the file's metadata, if it has one of this name.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, key: &str) -> Result<(WeightMap, Option<String>), ImportError> {
+    let bytes = read(path)?;
+    let entry = SafeTensors::read_metadata(&bytes).ok().and_then(|(_, metadata)| {
+        metadata.metadata().as_ref().and_then(|entries| entries.get(key).cloned())
+    });
+    let tensors = decode(&mut Bytes::from(bytes)).map_err(|e| e.in_file(path))?;
+    Ok((tensors, entry))
 }
 
 /// As [`load`], from memory.
@@ -149,6 +162,16 @@ pub fn save_arrays<'a>(
     path: &Path,
     arrays: impl IntoIterator<Item = (&'a str, &'a Array)>,
 ) -> Result<(), ImportError> {
+    write(path, arrays, None)
+}
+
+/// Writes arrays and metadata. A single entry, since those of a map have no order: the same arrays
+/// give the same bytes.
+fn write<'a>(
+    path: &Path,
+    arrays: impl IntoIterator<Item = (&'a str, &'a Array)>,
+    entry: Option<(&str, &str)>,
+) -> Result<(), ImportError> {
     let fail = |e: std::io::Error| -> ImportError {
         ImportError::from(ImportErrorKind::Io { action: "writing", source: e }).in_file(path)
     };
@@ -168,7 +191,8 @@ pub fn save_arrays<'a>(
         reserved::<u8>(bytes)
             .map_err(|e| fail(std::io::Error::new(std::io::ErrorKind::OutOfMemory, e)))?,
     );
-    let encoded = safetensors::serialize(views, None);
+    let metadata = entry.map(|(key, value)| HashMap::from([(key.to_owned(), value.to_owned())]));
+    let encoded = safetensors::serialize(views, metadata);
     whole_file::write(path, &encoded.map_err(|e| fail(std::io::Error::other(e.to_string())))?)
         .map_err(fail)
 }
@@ -182,9 +206,29 @@ pub fn save<'a>(
     path: &Path,
     tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
 ) -> Result<(), ImportError> {
+    write_tensors(path, tensors, None)
+}
+
+/// As [`save`], with an entry of the file's metadata.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_with<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+    entry: (&str, &str),
+) -> Result<(), ImportError> {
+    write_tensors(path, tensors, Some(entry))
+}
+
+fn write_tensors<'a>(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+    entry: Option<(&str, &str)>,
+) -> Result<(), ImportError> {
     let array = |(name, tensor)| Ok((name, Array::of(tensor, DType::F32).map_err(memory(name))?));
     let arrays = tensors.into_iter().map(array).collect::<Result<Vec<_>, ImportError>>()?;
-    save_arrays(path, arrays.iter().map(|(name, array)| (*name, array)))
+    write(path, arrays.iter().map(|(name, array)| (*name, array)), entry)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {

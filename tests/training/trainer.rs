@@ -1,8 +1,10 @@
 //! Trainers: compiled steps, one after another.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use resnetc::import::safetensors::WeightMap;
+use resnetc::import::safetensors::{self, WeightMap};
 use resnetc::spec::{Spec, Weights};
 use resnetc::training::{Optimizer, Recipe, State, Trainer, TrainingError};
 use resnetc::{Engine, Options};
@@ -96,6 +98,31 @@ fn a_state_does_not_depend_on_threads() {
     };
     let one = after(1);
     assert!([2, 3, 5].into_iter().all(|threads| after(threads) == one));
+}
+
+#[test]
+fn a_file_of_a_state_has_its_bits_and_a_note() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("training");
+    fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join("state.safetensors");
+    let (recipe, base) = recipe("adam_w");
+    let mut trainer = trainer(&spec(), &recipe, &tensors(&weights(&spec())), 1);
+    trainer.set_rate(rate(base, 0));
+    one(&mut trainer, 0);
+    let state = trainer.state().expect("there is memory");
+    state.save(&file, "a \"note\"\n").expect("it is written");
+    let first = fs::read(&file).expect("it is there");
+    state.save(&file, "a \"note\"\n").expect("it is written");
+    assert_eq!(fs::read(&file).expect("it is there"), first);
+    let (read, note) = State::load(&file).expect("it is a state");
+    assert_eq!((read.steps, &*note), (1, "a \"note\"\n"));
+    assert_eq!(read.tensors, state.tensors);
+    let weights = folder.join("weights.safetensors");
+    safetensors::save(&weights, []).expect("it is written");
+    for (name, says) in [("weights.safetensors", "tensors only"), ("none", "none")] {
+        let error = State::load(&folder.join(name)).expect_err("it is no state").to_string();
+        assert!(error.contains(says) && error.contains(name), "{error}");
+    }
 }
 
 #[test]

@@ -8,7 +8,9 @@ use resnetc::spec::Spec;
 use resnetc::training::{Decayed, Optimizer, Recipe};
 use resnetc::{Description, ErrorCode, IsaChoice, Numerics, Options};
 
+use super::checkpoint;
 use super::data::Augmentation;
+use super::plan::Plan;
 use super::schedule::{Course, Schedule};
 use crate::args::{name, positive, threads, warn_of_threads, whole};
 use crate::failure::Failure;
@@ -84,6 +86,12 @@ pub(crate) struct Args {
     /// Write a line of JSON for each epoch
     #[arg(long, value_name = "FILE.jsonl")]
     pub(super) log: Option<PathBuf>,
+    /// Go on with a training that was ended, from FILE.checkpoint.safetensors beside the weights
+    ///
+    /// That file is written after each epoch and at Ctrl-C, and removed at the end. The weights will
+    /// be those of a training that was not ended, bit for bit.
+    #[arg(long)]
+    pub(super) resume: bool,
     /// Replace files that exist
     #[arg(long)]
     force: bool,
@@ -137,7 +145,13 @@ impl Args {
         if self.schedule != Falls::Steps && !self.drops.is_empty() {
             return Err(Failure::no_effect("--drops", "only --schedule steps has steps"));
         }
-        if !self.freeze.is_empty() && self.from.is_none() {
+        if self.resume && self.force {
+            return Err(Failure::no_effect("--force", "--resume replaces its own files"));
+        }
+        if self.resume && self.from.is_some() {
+            return Err(Failure::no_effect("--from", "the checkpoint has the weights"));
+        }
+        if !self.freeze.is_empty() && self.from.is_none() && !self.resume {
             return Err(Failure::usage("--freeze would keep random weights")
                 .help("give the weights to keep with --from"));
         }
@@ -167,12 +181,21 @@ impl Args {
         if let Some(log) = &self.log {
             output::check_text(log, &reads)?;
         }
-        let places = [Some(&self.output), self.log.as_ref()].into_iter().flatten();
-        match places.into_iter().find(|place| place.symlink_metadata().is_ok()) {
-            Some(place) if !self.force => Err(Failure::file(place, "the file exists")
+        let exists = |place: &&Path| place.symlink_metadata().is_ok();
+        let checkpoint = checkpoint::beside(&self.output);
+        output::check_file(&checkpoint, &reads)?;
+        let places = [Some(&*checkpoint), Some(&*self.output), self.log.as_deref()];
+        match places.into_iter().flatten().find(exists) {
+            _ if self.force || self.resume => Ok(()),
+            None => Ok(()),
+            Some(place) if place == checkpoint => {
+                Err(Failure::file(place, "the file is of a training that was ended")
+                    .help("--resume goes on with it; --force begins anew")
+                    .code(ErrorCode::FileExists))
+            }
+            Some(place) => Err(Failure::file(place, "the file exists")
                 .help("--force replaces it")
                 .code(ErrorCode::FileExists)),
-            _ => Ok(()),
         }
     }
 
@@ -201,6 +224,28 @@ impl Args {
             frozen: self.freeze.clone(),
             ..Recipe::new(self.batch)
         }
+    }
+
+    /// What a training that is resumed must have in common with its beginning.
+    pub(super) fn plan(&self, spec: &Spec, pictures: usize) -> Plan {
+        let Schedule { rate, warm_up, epochs, course } = self.schedule();
+        Plan::new([
+            ("network", serde_json::to_string(spec).unwrap_or_default()),
+            ("training pictures:", pictures.to_string()),
+            ("--epochs", epochs.to_string()),
+            ("--batch", self.batch.to_string()),
+            ("--seed", self.seed.to_string()),
+            ("--optimizer", format!("{:?}", self.recipe().optimizer)),
+            ("--rate", rate.to_string()),
+            ("--schedule", format!("{course:?}")),
+            ("--warm-up", warm_up.to_string()),
+            ("--decay", self.decay.to_string()),
+            ("--decay-all", self.decay_all.to_string()),
+            ("--smoothing", self.smoothing.to_string()),
+            ("--augment", format!("{:?}", self.augmentation())),
+            ("--freeze", self.freeze.join(",")),
+            ("--numerics", format!("{:?}", self.numerics)),
+        ])
     }
 
     fn rate(&self) -> f64 {

@@ -2,13 +2,13 @@
 
 use resnetc::spec::{Spec, Weights};
 use resnetc::{Compiler, Options};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::data::Batches;
 use crate::failure::Failure;
 
 /// How right a network is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Score {
     /// The mean cross-entropy of the pictures.
     pub(super) loss: f64,
@@ -17,7 +17,7 @@ pub(super) struct Score {
 }
 
 /// Sums over pictures, of which [`Score`] has the means.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     loss: f64,
     correct: usize,

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::evaluate::Score;
 use crate::failure::Failure;
 use crate::output;
 
 /// One epoch, as a line of the log has it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Line {
     /// Counted from 1.
     pub(super) epoch: usize,
@@ -29,27 +29,42 @@ pub(super) struct Line {
 }
 
 /// The lines so far, and the file that has them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Log {
     file: Option<PathBuf>,
-    text: String,
+    lines: Vec<Line>,
 }
 
 impl Log {
-    pub(super) fn new(file: Option<PathBuf>) -> Self {
-        Log { file, text: String::new() }
+    /// A log that goes on after some lines.
+    pub(super) fn new(file: Option<PathBuf>, lines: Vec<Line>) -> Self {
+        Log { file, lines }
     }
 
-    /// Prints the line, and adds it to the file.
-    pub(super) fn add(&mut self, line: &Line, epochs: usize) -> Result<(), Failure> {
-        if let Some(file) = &self.file {
+    /// The lines so far.
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Adds a line, and writes the file anew.
+    pub(super) fn add(&mut self, line: Line) -> Result<(), Failure> {
+        self.lines.push(line);
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut text = String::new();
+        for line in &self.lines {
             let json = serde_json::to_string(line)
                 .map_err(|e| Failure::file(file, format!("writing failed: {e}")))?;
             // Writing to a string cannot fail.
-            let _ = writeln!(self.text, "{json}");
-            output::write_file(file, self.text.as_bytes())?;
+            let _ = writeln!(text, "{json}");
         }
-        let Line { epoch, rate, train, test, seconds, images_per_second, .. } = line;
+        output::write_file(file, text.as_bytes())
+    }
+}
+
+impl Line {
+    /// The line as people read it.
+    pub(super) fn print(&self, epochs: usize) -> Result<(), Failure> {
+        let Line { epoch, rate, train, test, seconds, images_per_second, .. } = self;
         let width = epochs.to_string().len();
         output::print(&format!(
             "epoch {epoch:>width$}/{epochs}  rate {rate:<8.3e} loss {:.4}  accuracy {:6.2} %  \

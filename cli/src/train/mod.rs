@@ -8,11 +8,17 @@
 //! | `session` | epoch after epoch |
 //! | `evaluate` | how right a network is about a data set |
 //! | `log` | what is known of each epoch |
+//! | `checkpoint` | what a training that was ended needs to go on |
+//! | `plan` | what it must not change on its way |
+//! | `interrupt` | Ctrl-C |
 
 mod args;
+mod checkpoint;
 mod data;
 mod evaluate;
+mod interrupt;
 mod log;
+mod plan;
 mod schedule;
 mod session;
 

@@ -10,9 +10,12 @@ use resnetc::spec::{Spec, SpecErrorKind, Weights};
 use resnetc::training::{Trainer, TrainingError};
 
 use super::args::Args;
+use super::checkpoint::{self, Checkpoint, Note};
 use super::data::{Batches, Dataset, Epoch, Normalization, Pace, Recipe, View};
-use super::evaluate::{Score, Tally, evaluate};
+use super::evaluate::{Tally, evaluate};
+use super::interrupt::Interrupt;
 use super::log::{Line, Log};
+use super::plan::Plan;
 use super::schedule::Schedule;
 use crate::failure::Failure;
 use crate::output;
@@ -29,8 +32,12 @@ pub(super) struct Session<'a> {
     test: Arc<Dataset>,
     recipe: Recipe,
     schedule: Schedule,
+    plan: Plan,
     trainer: Trainer,
+    /// What the steps of the epoch have found so far.
+    tally: Tally,
     log: Log,
+    interrupt: Interrupt,
 }
 
 impl<'a> Session<'a> {
@@ -49,20 +56,53 @@ impl<'a> Session<'a> {
             augmentation: args.augmentation(),
         };
         // Refused before the step is compiled.
-        drop(Batches::training(&train, &recipe, pace(args, 0), epoch(args, 0))?);
+        drop(Batches::training(&train, &recipe, pace(args, 0), epoch(args, 0, 0))?);
         drop(Batches::evaluation(&test, &recipe, pace(args, 0))?);
+        let plan = args.plan(&spec, train.len());
         let trainer = Trainer::new(&spec, &args.recipe(), weights, args.options())
             .map_err(|error| about(error, args.from.as_deref()))?;
-        let (schedule, log) = (args.schedule(), Log::new(args.log.clone()));
-        Ok(Session { args, spec, train, test, recipe, schedule, trainer, log })
+        let (schedule, log) = (args.schedule(), Log::new(args.log.clone(), Vec::new()));
+        let (tally, interrupt) = (Tally::default(), Interrupt::listen());
+        let mut session = Session {
+            args,
+            spec,
+            train,
+            test,
+            recipe,
+            schedule,
+            plan,
+            trainer,
+            tally,
+            log,
+            interrupt,
+        };
+        if args.resume {
+            session.resume()?;
+        }
+        Ok(session)
+    }
+
+    /// Goes to where a training was ended.
+    fn resume(&mut self) -> Result<(), Failure> {
+        let file = checkpoint::beside(&self.args.output);
+        let Checkpoint { state, note } = Checkpoint::load(&file, &self.plan)?;
+        self.trainer.restore(&state).map_err(|error| Failure::from(error).in_file(&file))?;
+        self.tally = note.tally;
+        self.log = Log::new(self.args.log.clone(), note.lines);
+        Ok(())
     }
 
     /// Trains to the end. The weights of each epoch replace those before.
     pub(super) fn run(mut self) -> Result<(), Failure> {
-        for number in 0..self.args.epochs {
-            let line = self.epoch(number).map_err(|failure| self.after(number, failure))?;
-            self.log.add(&line, self.args.epochs)?;
+        for line in self.log.lines() {
+            line.print(self.args.epochs)?;
         }
+        while self.log.lines().len() < self.args.epochs {
+            let line = self.epoch().map_err(|failure| self.kept(failure))?;
+            line.print(self.args.epochs)?;
+        }
+        // What it has is in the weights now; without it, nothing is left to resume.
+        let _ = std::fs::remove_file(checkpoint::beside(&self.args.output));
         let Normalization { mean, deviation } = &self.recipe.normalization;
         output::print(&format!(
             "{}: trained for pictures with mean {} and deviation {}\n",
@@ -72,60 +112,72 @@ impl<'a> Session<'a> {
         ))
     }
 
-    /// One epoch: its steps, the measurement, and the weights in their file.
-    fn epoch(&mut self, number: usize) -> Result<Line, Failure> {
+    /// One epoch, or what is left of it: its steps, the measurement, and the files.
+    fn epoch(&mut self) -> Result<Line, Failure> {
         let start = Instant::now();
-        let (train, rate) = self.steps(number)?;
+        let (pictures, rate) = self.steps()?;
         let seconds = start.elapsed().as_secs_f64();
-        let batch = self.args.batch;
-        let pictures = self.train.len() / batch * batch;
         let weights = self.trainer.weights()?;
-        safetensors::save(
-            &self.args.output,
-            weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor)),
-        )?;
+        let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
+        safetensors::save(&self.args.output, tensors)?;
         let batches = Batches::evaluation(&self.test, &self.recipe, pace(self.args, 1))?;
-        let weights = Weights::Map(weights);
+        let (batch, weights) = (self.args.batch, Weights::Map(weights));
         let test = evaluate(&self.spec, &weights, batch, self.args.options(), batches)?;
-        Ok(Line {
-            epoch: number + 1,
+        let line = Line {
+            epoch: self.log.lines().len() + 1,
             steps: self.trainer.steps(),
             rate,
-            train,
+            train: std::mem::take(&mut self.tally).score(),
             test,
             seconds,
             images_per_second: pictures as f64 / seconds,
-        })
+        };
+        self.log.add(line.clone())?;
+        self.save()?;
+        Ok(line)
     }
 
-    /// The steps of an epoch: what they found, and the rate of the last.
-    fn steps(&mut self, number: usize) -> Result<(Score, f64), Failure> {
-        let epoch = epoch(self.args, number);
+    /// The steps of an epoch that are left: how many pictures they have, and the rate of the last.
+    fn steps(&mut self) -> Result<(usize, f64), Failure> {
+        let steps = self.train.len() / self.args.batch;
+        let number = self.log.lines().len();
+        let skip = (self.trainer.steps() - (number * steps) as u64) as usize;
+        let epoch = epoch(self.args, number, skip);
         let mut batches = Batches::training(&self.train, &self.recipe, pace(self.args, 1), epoch)?;
-        let steps = batches.len();
         let mut bar = Progress::counting("training", Some((steps * self.args.batch) as u64));
-        let (mut tally, mut rate) = (Tally::default(), 0.0);
-        let mut done = 0;
+        let (mut pictures, mut rate) = (0, 0.0);
         while let Some(batch) = batches.next() {
             let batch = batch?;
             rate = self.schedule.at(self.trainer.steps(), steps);
             self.trainer.set_rate(rate);
             let loss = self.trainer.step(&batch.images, &batch.labels)?;
-            tally.add(f64::from(loss.value), loss.correct, batch.labels.len());
-            done += batch.labels.len() as u64;
-            bar.set(done);
+            self.tally.add(f64::from(loss.value), loss.correct, batch.labels.len());
+            pictures += batch.labels.len();
+            bar.set((skip * self.args.batch + pictures) as u64);
             batches.recycle(batch);
+            if self.interrupt.came() && batches.len() > 0 {
+                self.save()?;
+                return Err(Failure::new(format!("stopped after step {}", self.trainer.steps()))
+                    .help("the same command with --resume goes on"));
+            }
         }
-        Ok((tally.score(), rate))
+        Ok((pictures, rate))
     }
 
-    /// What a failure leaves behind.
-    fn after(&self, epochs: usize, failure: Failure) -> Failure {
+    /// Writes what is needed to go on from here.
+    fn save(&self) -> Result<(), Failure> {
+        let lines = self.log.lines().to_vec();
+        let note = Note { plan: self.plan.clone(), tally: self.tally, lines };
+        Checkpoint { state: self.trainer.state()?, note }
+            .save(&checkpoint::beside(&self.args.output))
+    }
+
+    /// Notes what a failure leaves.
+    fn kept(&self, failure: Failure) -> Failure {
+        let epochs = self.log.lines().len();
         if epochs > 0 {
-            output::note(&format!(
-                "{} has the weights of epoch {epochs}",
-                path_line(&self.args.output)
-            ));
+            let file = path_line(&self.args.output);
+            output::note(&format!("{file} has the weights of epoch {epochs}"));
         }
         failure
     }
@@ -136,8 +188,8 @@ fn pace(args: &Args, threads: usize) -> Pace {
     Pace { batch: args.batch, threads }
 }
 
-fn epoch(args: &Args, number: usize) -> Epoch {
-    Epoch { seed: args.seed, number: number as u64, skip: 0 }
+fn epoch(args: &Args, number: usize, skip: usize) -> Epoch {
+    Epoch { seed: args.seed, number: number as u64, skip }
 }
 
 /// A failure that names the file of weights, if it is about them.

@@ -187,6 +187,8 @@ fn wrong_arguments_are_wrong_usage() {
         ("w.safetensors", &["--optimizer", "adamw", "--nesterov"]),
         ("w.safetensors", &["--schedule", "cosine", "--drops", "3"]),
         ("w.safetensors", &["--epochs", "0"]),
+        ("w.safetensors", &["--resume", "--force"]),
+        ("w.safetensors", &["--resume", "--from", "a.safetensors"]),
         ("w.safetensors", &["--numerics", "half"]),
     ] {
         let args = place.args(weights, more);
@@ -194,6 +196,77 @@ fn wrong_arguments_are_wrong_usage() {
         assert_eq!(output.status.code(), Some(2), "{more:?}: {}", stderr(&output));
         assert!(!place.path(weights).exists());
     }
+}
+
+/// Trains until the first epoch is done, and presses Ctrl-C.
+#[cfg(unix)]
+fn interrupt(place: &Place, weights: &str, more: &[&str]) {
+    use std::process::{Command, Stdio};
+
+    let args = place.args(weights, more);
+    let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let checkpoint = place.path(weights).with_extension("checkpoint.safetensors");
+    while !checkpoint.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = process.wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("stopped after step") && said.contains("--resume"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_training_that_was_ended_goes_on_bit_for_bit() {
+    let place = Place::new("train_resume");
+    let log = [place.path("a.jsonl"), place.path("b.jsonl")];
+    let recipe = ["--epochs", "30", "--batch", "2", "--rate", "0.02"];
+    place.train("a.safetensors", &[&recipe[..], &["--log", text(&log[0])]].concat());
+    let more = [&recipe[..], &["--log", text(&log[1])]].concat();
+    interrupt(&place, "b.safetensors", &more);
+    place.refuse("b.safetensors", &more, &["b.checkpoint.safetensors", "was ended"]);
+    place.train("b.safetensors", &[&more[..], &["--resume"]].concat());
+    assert_eq!(place.bytes("a.safetensors"), place.bytes("b.safetensors"));
+    assert!(!place.path("b.checkpoint.safetensors").exists());
+    let [a, b] = log.map(|log| lines(&log));
+    for (a, b) in a.iter().zip(&b) {
+        for key in ["epoch", "steps", "rate", "train", "test"] {
+            assert_eq!(a[key], b[key], "{key}");
+        }
+    }
+    assert_eq!((a.len(), b.len()), (30, 30));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_training_goes_on_only_as_it_began() {
+    let place = Place::new("train_otherwise");
+    let epochs = ["--epochs", "5000"];
+    interrupt(&place, "w.safetensors", &epochs);
+    let checkpoint = place.bytes("w.checkpoint.safetensors");
+    let refuse = |more: &[&str], says: &[&str]| {
+        let more = [&["--resume"], more].concat();
+        place.refuse("w.safetensors", &more, &[&["w.checkpoint.safetensors"], says].concat());
+        assert_eq!(place.bytes("w.checkpoint.safetensors"), checkpoint);
+    };
+    refuse(&["--epochs", "6"], &["--epochs 5000, not 6"]);
+    refuse(&["--epochs", "5000", "--rate", "0.2"], &["--rate 0.1, not 0.2"]);
+    refuse(&["--epochs", "5000", "--batch", "4"], &["--batch 8, not 4"]);
+    place.write("net.toml", SPEC.replace("\"A\"", "\"B\"").as_bytes());
+    refuse(&epochs, &["another network"]);
+    place.write("net.toml", SPEC.as_bytes());
+    place.refuse(
+        "v.safetensors",
+        &["--resume"],
+        &["v.checkpoint.safetensors", "nothing to resume"],
+    );
+    place.write("v.checkpoint.safetensors", &checkpoint[..checkpoint.len() / 2]);
+    place.refuse("v.safetensors", &["--resume"], &["v.checkpoint.safetensors"]);
+    safetensors::save(&place.path("v.checkpoint.safetensors"), []).unwrap();
+    place.refuse("v.safetensors", &["--resume"], &["v.checkpoint.safetensors", "tensors only"]);
 }
 
 #[test]

@@ -347,6 +347,7 @@ fn wrong_expressions_are_refused() {
     assert!(refused("abs/x0", "s1").contains("step 1 is read before it is computed"));
     assert!(refused("mul/x0/x1", "s0").contains("needs 2 operands, got 1"));
     assert!(refused("clip/x0/nan/1", "s0").contains("NaN"));
-    assert!(refused("", "").contains("the expression has 0 results, not 1"));
+    assert!(refused("", "").contains("needs 0 operands, got 1"));
+    assert!(refused("abs/x0", "").contains("the expression has 0 results, not 1"));
     assert!(refused("", "x0, x0").contains("the expression has 2 results, not 1"));
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use resnetc::advice::OptionName;
 use resnetc::object::{self, Export, ExportFailure, ExportTarget, Exported, Weights};
 use resnetc::one_line::path_line;
-use resnetc::{ErrorCode, whole_file};
+use resnetc::whole_file;
 use serde::Serialize;
 
 use crate::args::Common;
@@ -115,9 +115,7 @@ fn check_place(args: &Args) -> Result<(), Failure> {
     whole_file::check_folder(&args.output).map_err(|e| Failure::unwritable(&args.output, e))?;
     let paths = how(args).file_names().into_iter().map(|name| args.output.join(name));
     match paths.into_iter().find(|path| path.symlink_metadata().is_ok()) {
-        Some(path) if !args.force => Err(Failure::file(&path, "the file exists")
-            .code(ErrorCode::FileExists)
-            .help("--force replaces it")),
+        Some(path) if !args.force => Err(Failure::exists(&path)),
         _ => Ok(()),
     }
 }

@@ -54,6 +54,13 @@ impl Failure {
         Failure::file(path, format!("it cannot be written: {reason}")).code(ErrorCode::Io)
     }
 
+    /// A file is in the way of one that is written.
+    pub(crate) fn exists(path: &Path) -> Self {
+        Failure::file(path, "the file exists")
+            .code(ErrorCode::FileExists)
+            .help("--force replaces it")
+    }
+
     /// The work failed because of an error that has causes.
     pub(crate) fn of(error: &dyn std::error::Error) -> Self {
         Failure::new(with_causes(error.to_string(), error))

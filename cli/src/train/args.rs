@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::ValueEnum;
+use resnetc::one_line::path_line;
 use resnetc::spec::Spec;
 use resnetc::training::{Decayed, Optimizer, Recipe};
 use resnetc::{Description, ErrorCode, IsaChoice, Numerics, Options};
@@ -167,7 +168,7 @@ impl Args {
         }
         if self.output.extension().is_none_or(|e| e != "safetensors") {
             let message =
-                format!("--output {}: it must end in .safetensors", self.output.display());
+                format!("--output {}: it must end in .safetensors", path_line(&self.output));
             return Err(Failure::usage(message));
         }
         self.check_places()
@@ -193,9 +194,7 @@ impl Args {
                     .help("--resume goes on with it; --force begins anew")
                     .code(ErrorCode::FileExists))
             }
-            Some(place) => Err(Failure::file(place, "the file exists")
-                .help("--force replaces it")
-                .code(ErrorCode::FileExists)),
+            Some(place) => Err(Failure::exists(place)),
         }
     }
 

@@ -3,7 +3,7 @@
 //! The innermost levels are compiled into a kernel, the others run in the driver.
 
 use crate::codegen::region::{Base, Extent, Piece};
-use crate::codegen::vir::{OverBudget, Program, Target};
+use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target};
 
 use super::KernelError;
 use super::geometry::F32;
@@ -158,6 +158,27 @@ fn piece<const N: usize>(
         levels.inner(Extent::Fixed(level.extent as u32), strides(level));
     }
     levels.piece(kernel, &[])
+}
+
+/// Advances the pointers of operands.
+pub(super) fn advance(b: &mut Builder, pointers: &[P], bytes: impl Fn(usize) -> i64) {
+    pointers.iter().enumerate().for_each(|(i, &p)| b.advance(p, bytes(i)));
+}
+
+/// Runs a level inside a kernel. `body` runs the levels inside it, and leaves the pointers behind
+/// the outermost of them.
+pub(super) fn repeat(
+    b: &mut Builder,
+    pointers: &[P],
+    level: Level,
+    inner: &[Level],
+    body: impl FnOnce(&mut Builder),
+) {
+    b.repeat(Count::Fixed(level.extent as u32), |b| {
+        body(b);
+        let moved = |i: usize| inner[0].strides[i] * inner[0].extent as i64;
+        advance(b, pointers, |i| level.strides[i] - moved(i));
+    });
 }
 
 /// Drops levels with a single iteration and joins neighbours that traverse memory like one loop.

@@ -7,7 +7,7 @@ use super::KernelError;
 use super::conversions::{self, Conversions};
 use super::element::Element;
 use super::function::{Function, Prepared};
-use super::loops::{Kernel, Level, Loops, OPERANDS};
+use super::loops::{self, Kernel, Level, Loops, OPERANDS};
 use super::sink::Sink;
 
 /// A loop nest, outermost level first.
@@ -77,17 +77,11 @@ impl Emit {
         match levels {
             [last] => self.last(b, *last),
             [level, last] if self.is_packed(b, *level, *last) => self.packed(b, *level, *last),
-            [level, inner @ ..] => b.repeat(Count::Fixed(level.extent as u32), |b| {
-                self.level(b, inner);
-                let moved = |i: usize| inner[0].strides[i] * inner[0].extent as i64;
-                self.advance(b, |i| level.strides[i] - moved(i));
-            }),
+            [level, inner @ ..] => {
+                loops::repeat(b, &self.pointers, *level, inner, |b| self.level(b, inner));
+            }
             [] => {}
         }
-    }
-
-    fn advance(&self, b: &mut Builder, bytes: impl Fn(usize) -> i64) {
-        self.pointers.iter().enumerate().for_each(|(i, &p)| b.advance(p, bytes(i)));
     }
 
     fn last(&self, b: &mut Builder, level: Level) {
@@ -100,7 +94,7 @@ impl Emit {
             for (count, step) in [(level.extent / unroll, unroll), (level.extent % unroll, 1)] {
                 b.repeat(Count::Fixed(count as u32), |b| {
                     (0..step).for_each(|i| self.element(b, i as i64, level));
-                    self.advance(b, |i| level.strides[i] * step as i64);
+                    loops::advance(b, &self.pointers, |i| level.strides[i] * step as i64);
                 });
             }
             return;
@@ -122,13 +116,13 @@ impl Emit {
         };
         b.repeat(Count::Fixed((vectors / UNROLL) as u32), |b| {
             (0..UNROLL).for_each(|v| self.vector(b, v, level));
-            self.advance(b, |i| step(i, UNROLL * lanes));
+            loops::advance(b, &self.pointers, |i| step(i, UNROLL * lanes));
         });
         (0..vectors % UNROLL).for_each(|v| self.vector(b, v, level));
-        self.advance(b, |i| step(i, vectors % UNROLL * lanes));
+        loops::advance(b, &self.pointers, |i| step(i, vectors % UNROLL * lanes));
         b.repeat(Count::Fixed(tail as u32), |b| {
             self.element(b, 0, level);
-            self.advance(b, |i| level.strides[i]);
+            loops::advance(b, &self.pointers, |i| level.strides[i]);
         });
     }
 
@@ -204,7 +198,7 @@ impl Emit {
             }
             b.store_packed(self.pointers[0].at(0), results);
             b.release(results);
-            self.advance(b, |i| level.strides[i] * rows_at_once as i64);
+            loops::advance(b, &self.pointers, |i| level.strides[i] * rows_at_once as i64);
         });
         b.repeat(Count::Fixed((level.extent % rows_at_once) as u32), |b| {
             for v in 0..vectors {
@@ -214,7 +208,7 @@ impl Emit {
                 self.conversions.store(b, self.elements[0], dst, result);
                 b.release([result]);
             }
-            self.advance(b, |i| level.strides[i]);
+            loops::advance(b, &self.pointers, |i| level.strides[i]);
         });
         kept.into_iter().for_each(|kept| b.release(kept));
     }

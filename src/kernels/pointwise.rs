@@ -8,9 +8,9 @@ use crate::codegen::vir::{Builder, Count, OverBudget, P, Program, Target, V};
 use super::KernelError;
 use super::expression::Code;
 use super::geometry::{F32, Place};
-use super::loops::{Kernel, Level};
+use super::loops::{self, Kernel, Level};
 use super::sink::Sink;
-use super::view::{View, loops};
+use super::view::{self, View};
 
 /// Lowers an expression with one result; sources broadcast to its shape.
 ///
@@ -27,7 +27,7 @@ pub fn lower(
     views.extend(sources.iter().map(|source| View::broadcast(source, shape.len())));
     let kernel = Pointwise { expression };
     let mut pieces = Vec::new();
-    for loops in loops(shape, &views) {
+    for loops in view::loops(shape, &views) {
         pieces.extend(loops.lower("pointwise", &kernel, sink)?);
     }
     Ok(pieces)
@@ -75,17 +75,11 @@ impl Emit<'_> {
         match levels {
             [last] => self.last(b, *last),
             [rows, row] if self.is_whole(b, *row) => self.rows(b, *rows, *row),
-            [level, inner @ ..] => b.repeat(Count::Fixed(level.extent as u32), |b| {
-                self.level(b, inner);
-                let moved = |i: usize| inner[0].strides[i] * inner[0].extent as i64;
-                self.advance(b, |i| level.strides[i] - moved(i));
-            }),
+            [level, inner @ ..] => {
+                loops::repeat(b, &self.pointers, *level, inner, |b| self.level(b, inner));
+            }
             [] => {}
         }
-    }
-
-    fn advance(&self, b: &mut Builder, bytes: impl Fn(usize) -> i64) {
-        self.pointers.iter().enumerate().for_each(|(i, &p)| b.advance(p, bytes(i)));
     }
 
     /// Whether the elements of a level are consecutive, or the same in all of it.
@@ -130,7 +124,7 @@ impl Emit<'_> {
                         self.vector(b, row, kept, &before, v);
                     }
                 }
-                self.advance(b, |i| rows.strides[i] * at_once as i64);
+                loops::advance(b, &self.pointers, |i| rows.strides[i] * at_once as i64);
             });
         }
         let mut all: Vec<V> = kept.into_iter().flatten().flatten().collect();
@@ -147,10 +141,12 @@ impl Emit<'_> {
             let (vectors, step) = (level.extent / lanes, lanes as i64);
             b.repeat(Count::Fixed((vectors / UNROLL) as u32), |b| {
                 (0..UNROLL).for_each(|v| self.vector(b, level, &none, &|_| 0, v));
-                self.advance(b, |i| level.strides[i] * step * UNROLL as i64);
+                loops::advance(b, &self.pointers, |i| level.strides[i] * step * UNROLL as i64);
             });
             (0..vectors % UNROLL).for_each(|v| self.vector(b, level, &none, &|_| 0, v));
-            self.advance(b, |i| level.strides[i] * step * (vectors % UNROLL) as i64);
+            loops::advance(b, &self.pointers, |i| {
+                level.strides[i] * step * (vectors % UNROLL) as i64
+            });
             b.repeat(Count::Fixed((level.extent % lanes) as u32), |b| self.element(b, level));
         } else {
             b.repeat(Count::Fixed(level.extent as u32), |b| self.element(b, level));
@@ -181,7 +177,7 @@ impl Emit<'_> {
         };
         let dst = self.pointers[0].at(0);
         self.code.emit(b, &none, &load, &mut |b, _, result| b.store_first(dst, result));
-        self.advance(b, |i| level.strides[i]);
+        loops::advance(b, &self.pointers, |i| level.strides[i]);
     }
 
     fn loaded(&self, b: &mut Builder, level: Level, source: usize, before: i64, v: usize) -> V {

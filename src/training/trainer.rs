@@ -1,5 +1,6 @@
 //! Steps of training, one after another.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
@@ -15,7 +16,7 @@ use crate::compiler::Compiler;
 use crate::error::RunError;
 use crate::import::safetensors::WeightMap;
 use crate::options::Options;
-use crate::runtime::model::{Context, Model};
+use crate::runtime::model::{Context, Model, Port};
 use crate::spec::{Parameter, Spec, Weights};
 
 /// What a step found before it changed anything.
@@ -175,12 +176,15 @@ impl Trainer {
     /// # Errors
     /// If there is not enough memory.
     pub fn state(&self) -> Result<State, TrainingError> {
-        let given = [names::IMAGES, names::LABELS, Rates::RATE];
-        let is_state = |name: &str| !given.contains(&name) && !Rates::CORRECTIONS.contains(&name);
-        let names = self.model.inputs().iter().map(|port| &port.name);
-        let tensors = names.filter(|name| is_state(name));
-        let tensors = tensors.map(|name| Ok((name.clone(), self.read(name)?)));
+        let tensors = self.kept().map(|port| Ok((port.name.clone(), self.read(&port.name)?)));
         Ok(State { steps: self.steps, tensors: tensors.collect::<Result<_, TrainingError>>()? })
+    }
+
+    /// The inputs that a step changes and the next one reads.
+    fn kept(&self) -> impl Iterator<Item = &Port> {
+        let given = [names::IMAGES, names::LABELS, Rates::RATE];
+        let is_given = move |name| given.contains(&name) || Rates::CORRECTIONS.contains(&name);
+        self.model.inputs().iter().filter(move |port| !is_given(port.name.as_str()))
     }
 
     /// Goes back to a state. The steps that follow give the same bits as those that followed it.
@@ -188,16 +192,14 @@ impl Trainer {
     /// # Errors
     /// If it is that of another network or of another optimizer: nothing has changed then.
     pub fn restore(&mut self, state: &State) -> Result<(), TrainingError> {
-        let own = self.state()?;
-        let shape = |tensors: &WeightMap, name: &str| tensors.get(name).map(|t| t.shape().to_vec());
-        let names = own.tensors.keys().chain(state.tensors.keys());
-        let differs = |name: &&String| shape(&own.tensors, name) != shape(&state.tensors, name);
-        if let Some(name) = names.into_iter().find(differs) {
-            return Err(TrainingError::OtherState {
-                name: name.clone(),
-                expected: shape(&own.tensors, name),
-                found: shape(&state.tensors, name),
-            });
+        let own: BTreeMap<&str, &[usize]> =
+            self.kept().map(|port| (port.name.as_str(), &port.shape[..])).collect();
+        let expected = |name: &str| own.get(name).map(|shape| shape.to_vec());
+        let found = |name: &str| state.tensors.get(name).map(|tensor| tensor.shape().to_vec());
+        let names = own.keys().copied().chain(state.tensors.keys().map(String::as_str));
+        if let Some(name) = names.into_iter().find(|name| expected(name) != found(name)) {
+            let (expected, found) = (expected(name), found(name));
+            return Err(TrainingError::OtherState { name: name.to_owned(), expected, found });
         }
         for (name, tensor) in &state.tensors {
             self.write(name, tensor)?;

@@ -15,7 +15,7 @@ use crate::description::{self, Description, Kind, Named, read};
 use crate::error::Error;
 use crate::import::named::{Candidate, find};
 use crate::import::onnx::Bindings;
-use crate::import::safetensors::WeightFile;
+use crate::import::safetensors::{WeightFile, WeightMap};
 use crate::import::{ImportErrorKind, limits, onnx, safetensors};
 use crate::options::{Engine, Options, Source};
 use crate::runtime::model::{Model, Origin, Resize};
@@ -72,6 +72,8 @@ pub struct Network {
     graph: Graph,
     options: Options,
     random_weights: Option<u64>,
+    /// Values that inputs start with, by their names.
+    start: Arc<WeightMap>,
     /// What it is made from, if it may be in a folder of compiled networks; or why that is not
     /// known.
     contents: Option<Result<Contents, String>>,
@@ -345,7 +347,14 @@ impl Compiler {
     ) -> Network {
         let options = self.options.clone();
         let contents = options.cache_dir.as_deref().map(contents);
-        Network { graph, options, random_weights: None, contents, origin: None }
+        Network {
+            graph,
+            options,
+            random_weights: None,
+            start: Arc::default(),
+            contents,
+            origin: None,
+        }
     }
 }
 
@@ -359,6 +368,12 @@ impl Network {
     /// weight file.
     pub fn random_weights(&self) -> Option<u64> {
         self.random_weights
+    }
+
+    /// The values that inputs start with, by their names: parameters and the like of a step of
+    /// training ([`Recipe::network`](crate::training::Recipe::network)). Other networks have none.
+    pub fn start(&self) -> &WeightMap {
+        &self.start
     }
 
     /// The options with which it will be compiled.
@@ -399,7 +414,7 @@ impl Network {
     /// If an operator cannot be compiled, the CPU lacks the instruction set, or the system refuses
     /// memory.
     pub fn compile(self) -> Result<Model, Error> {
-        let Network { graph, options, random_weights: _, contents, origin } = self;
+        let Network { graph, options, random_weights: _, start: _, contents, origin } = self;
         let model = match &options.cache_dir {
             Some(folder) => {
                 let unknown = || Err(format!("it was loaded without {}", OptionName::CacheDir));
@@ -412,6 +427,11 @@ impl Network {
             Some(origin) => model.with_origin(origin),
             None => model,
         })
+    }
+
+    /// The same network with values that its inputs start with.
+    pub(crate) fn starting(self, start: WeightMap) -> Network {
+        Network { start: Arc::new(start), ..self }
     }
 
     fn loaded_from(self, origin: Arc<Loaded>) -> Network {

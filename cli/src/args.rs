@@ -9,14 +9,15 @@ use resnetc::advice::OptionName;
 use resnetc::codegen::perf_map;
 use resnetc::one_line::path_line;
 use resnetc::runtime::pool::{default_threads, most_threads};
+use resnetc::training::{Optimizer, Recipe};
 use resnetc::{
     Compiler, Engine, ErrorCode, IsaChoice, Network, Numerics, Options, PassSelection, Reuse,
 };
 
 use crate::failure::{Failure, flag};
-use crate::output;
 use crate::tuned::{Choices, OFF, Wish};
 use crate::units::plural;
+use crate::{output, step};
 
 /// How to load and compile a network, and how large a run is.
 #[derive(Clone, Debug, clap::Args)]
@@ -79,6 +80,9 @@ pub(crate) struct ModelOptions {
     /// The folder of compiled networks; commands that use one set it.
     #[arg(skip)]
     cache: Option<PathBuf>,
+    /// A step of training with this optimizer in place of a run; commands that offer one set it.
+    #[arg(skip)]
+    training: Option<Optimizer>,
 }
 
 /// Where the input values of a network come from.
@@ -90,10 +94,14 @@ pub(crate) enum Values {
     Given,
 }
 
+/// The weight decay of a step of training that is inspected or timed.
+const DECAY: f64 = 1e-4;
+
 impl Common {
     /// The options for a model and a batch; what the user gave takes precedence.
     pub(crate) fn options(&self, model: Option<&Path>, batch: Option<usize>) -> Options {
         let own = &self.model;
+        let is_loaded = own.training.is_none();
         let is_compiled = own.engine != Engine::Interpreted;
         let extents = own.sizes(|size| match size {
             Size::Extent(extent) => Some(*extent),
@@ -104,12 +112,12 @@ impl Common {
             Size::Shape(shape) => Some(shape.clone()),
         });
         let loaded = Options::default()
-            .batch(self.batch.or(batch))
+            .batch(self.batch.or(batch).filter(|_| is_loaded))
             .dims(extents)
             .shapes(shapes)
             .outputs(own.outputs.clone())
-            .weights(own.weights.clone())
-            .seed(if own.draws_weights(model) { self.seed() } else { 0 });
+            .weights(own.weights.clone().filter(|_| is_loaded))
+            .seed(if is_loaded && own.draws_weights(model) { self.seed() } else { 0 });
         loaded
             .engine(own.engine)
             .isa(own.isa)
@@ -151,6 +159,12 @@ impl Common {
         Common { model, ..self.clone() }
     }
 
+    /// The same for a step of training with this optimizer, if there is one.
+    pub(crate) fn training(&self, training: Option<Optimizer>) -> Self {
+        let model = ModelOptions { training, ..self.model.clone() };
+        Common { model, ..self.clone() }
+    }
+
     /// The same without measured times.
     pub(crate) fn without_tuned(&self) -> Self {
         let model = ModelOptions {
@@ -168,7 +182,12 @@ impl Common {
     }
 
     fn read(&self, model: &Path) -> Result<Network, Failure> {
-        Ok(Compiler::new(self.options(Some(model), None)).load(model)?)
+        let options = self.options(Some(model), None);
+        let Some(optimizer) = self.model.training else {
+            return Ok(Compiler::new(options).load(model)?);
+        };
+        let recipe = Recipe { optimizer, decay: DECAY, ..Recipe::new(self.batch.unwrap_or(1)) };
+        step::network(model, &recipe, self.model.weights.as_deref(), self.seed(), options)
     }
 
     /// Loads MODEL to run it, and notes on stderr if its weights are random.
@@ -200,6 +219,9 @@ impl Common {
         own.check_shapes()?;
         if values == Values::Given && !own.draws_weights(model) {
             self.refuse(&[OptionName::Seed], "nothing is random here")?;
+        }
+        if own.training.is_some() {
+            self.refuse(&[OptionName::Dims], "the size of a step's images is a key of the spec")?;
         }
         if own.numerics == Numerics::Exact && own.tuned_file().is_some() {
             self.refuse(&[OptionName::Tuned], "exact numerics leave no choice of algorithms")?;

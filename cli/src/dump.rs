@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::nearest::nearest;
 use crate::output;
 use crate::stages;
+use crate::step::StepArgs;
 use crate::units::{self, plural};
 
 /// Print a network at one stage of its compilation
@@ -37,6 +38,8 @@ pub(crate) struct Args {
     /// Write to a file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    step: StepArgs,
     #[command(flatten)]
     common: Common,
 }
@@ -84,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         output::check_text(path, &args.common.reads(&args.model))?;
     }
     args.common.refuse(args.stage.ignores(), "this stage does not depend on it")?;
-    let network = args.common.load(&args.model, Values::Given)?;
+    let network = args.common.training(args.step.optimizer()).load(&args.model, Values::Given)?;
     let text = match args.stage {
         Dump::Graph => graph_text(args, network.graph())?,
         Dump::Fused => graph_text(args, &stages::fused(&network, network.options())?)?,

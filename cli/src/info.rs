@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
+use crate::step::StepArgs;
 use crate::units::{bytes, count, name, plural, shape};
 
 /// Show a network's inputs, outputs, operators, parameters and memory
@@ -30,6 +31,8 @@ pub(crate) struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    step: StepArgs,
     #[command(flatten)]
     common: Common,
 }
@@ -82,7 +85,7 @@ struct Variant {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::PerfMap], "this command runs no compiled code")?;
-    let network = args.common.load(&args.model, Values::Given)?;
+    let network = args.common.training(args.step.optimizer()).load(&args.model, Values::Given)?;
     let options = network.options();
     let (isa, compiled, stages) = variant(&network, options)?;
     let (_, unfused, _) = variant(&network, &options.clone().passes(PassSelection::None))?;

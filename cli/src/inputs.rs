@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use resnetc::check::random_values;
+use resnetc::check::network_values;
 use resnetc::errors::ElementError;
 use resnetc::import::onnx::InputInfo;
 use resnetc::import::{ImportError, ImportErrorKind, npy, safetensors};
 use resnetc::ir::{DType, Tensor};
+use resnetc::training::step::names;
 use resnetc::{Array, Compiler, Description, Error, ErrorCode, Network, Options, whole_file};
 
 use crate::args::{Common, Values, note_random_weights};
@@ -203,7 +204,23 @@ fn values(network: &Network, file: &ArrayFile) -> Result<Vec<Arc<Tensor>>, Failu
     graph.inputs().iter().map(take).collect()
 }
 
-/// Random values for all inputs.
+/// Values for all inputs, to run the network on them many times: a step of training has the
+/// learning rate 0, so that the parameters stay as they are.
+pub(crate) fn steady(network: &Network, seed: u64) -> Result<Vec<Arc<Tensor>>, Failure> {
+    let mut values = random(network, seed)?;
+    if network.start().contains_key(names::RATE) {
+        let graph = network.graph();
+        for (value, &input) in values.iter_mut().zip(graph.inputs()) {
+            if graph.node(input).name == names::RATE {
+                *value =
+                    Arc::new(Tensor::new([1], vec![0.0]).unwrap_or_else(|| Tensor::scalar(0.0)));
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// Values for all inputs: random ones, apart from those that a step of training starts with.
 pub(crate) fn random(network: &Network, seed: u64) -> Result<Vec<Arc<Tensor>>, Failure> {
-    Ok(random_values(network.graph(), seed)?.into_iter().map(Arc::new).collect())
+    Ok(network_values(network, seed)?)
 }

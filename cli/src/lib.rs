@@ -26,6 +26,7 @@ mod quantize;
 mod report;
 mod run;
 mod stages;
+mod step;
 mod train;
 mod tune;
 mod tuned;

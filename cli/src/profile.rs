@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::args::{Common, Values, positive};
 use crate::failure::Failure;
+use crate::step::StepArgs;
 use crate::units::{bytes, count, name, plural};
 use crate::{inputs, output};
 
@@ -42,6 +43,8 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    step: StepArgs,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -66,8 +69,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.trace {
         output::check_text(path, &args.common.reads(&args.model))?;
     }
-    let network = args.common.load_to_run(&args.model, Values::Random)?;
-    let values = inputs::random(&network, args.common.seed())?;
+    let network =
+        args.common.training(args.step.optimizer()).load_to_run(&args.model, Values::Random)?;
+    let values = inputs::steady(&network, args.common.seed())?;
     let model = network.compile()?;
     let mut context = model.context()?;
     for (i, tensor) in values.iter().enumerate() {

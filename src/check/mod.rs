@@ -62,7 +62,7 @@ pub use error::CheckError;
 pub use layers::{CheckReport, Finding};
 pub use subject::Subject;
 pub use suspect::{Case, Suspect};
-pub use values::random_values;
+pub use values::{network_values, random_values};
 
 /// The largest error that a value may have by default, relative to the largest value of its layer.
 pub const TOLERANCE: f64 = 1e-4;

@@ -1,10 +1,13 @@
 //! Inputs of a network, and running it on them.
 
+use std::sync::Arc;
+
 use resnetc_ir::memory::collected;
 use resnetc_ir::random::SplitMix;
 use resnetc_ir::{DType, Graph, NodeId, Tensor};
 
 use super::CheckError;
+use crate::compiler::Network;
 use crate::error::{Error, RunError};
 use crate::runtime::model::{Context, Model};
 
@@ -24,6 +27,19 @@ pub fn random_values(graph: &Graph, seed: u64) -> Result<Vec<Tensor>, Error> {
         tensor.map_err(Error::memory("random input values")).transpose()
     };
     graph.inputs().iter().filter_map(values).collect()
+}
+
+/// Values for every input of a network: those that it starts with, and random ones for the others.
+///
+/// # Errors
+/// If the system does not have enough memory.
+pub fn network_values(network: &Network, seed: u64) -> Result<Vec<Arc<Tensor>>, Error> {
+    let (graph, start) = (network.graph(), network.start());
+    let random = random_values(graph, seed)?;
+    let value = |(&input, random): (&NodeId, Tensor)| {
+        start.get(&graph.node(input).name).cloned().unwrap_or_else(|| Arc::new(random))
+    };
+    Ok(graph.inputs().iter().zip(random).map(value).collect())
 }
 
 /// The range of the values of an input.

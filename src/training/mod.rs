@@ -5,6 +5,7 @@
 //! | [`recipe`] | how a network is trained |
 //! | `limits` | ranges of the numbers of a recipe |
 //! | [`step`] | network, loss, gradients and updates as one graph |
+//! | `network` | a step as a network, to be inspected and timed |
 //! | `update` | how parameters and running statistics change |
 //! | `scope` | arithmetic as nodes |
 //! | [`trainer`] | steps of training, one after another |
@@ -13,6 +14,7 @@
 
 pub mod error;
 mod limits;
+mod network;
 pub mod recipe;
 mod scope;
 pub mod state;

@@ -12,7 +12,6 @@ use super::recipe::{Optimizer, Recipe};
 use super::state::State;
 use super::step::names;
 use super::update::Rates;
-use crate::compiler::Compiler;
 use crate::error::RunError;
 use crate::import::safetensors::WeightMap;
 use crate::options::Options;
@@ -74,17 +73,15 @@ impl Trainer {
         weights: &Weights,
         options: Options,
     ) -> Result<Self, TrainingError> {
-        let graph = recipe.step(spec)?;
-        let parameters = spec.parameters()?;
-        let tensors = weights.resolve(&parameters)?;
-        let model = Compiler::new(options).graph(graph)?.compile()?;
+        let network = recipe.network(spec, weights, options)?;
+        let start = network.start().clone();
+        let model = network.compile()?;
         let context = model.context()?;
-        let (optimizer, classes) = (recipe.optimizer, spec.classes);
+        let (optimizer, parameters, classes) = (recipe.optimizer, spec.parameters()?, spec.classes);
         let mut trainer =
             Trainer { model, context, optimizer, parameters, classes, rate: 0.0, steps: 0 };
-        for (i, tensor) in tensors.into_iter().enumerate() {
-            let name = trainer.parameters[i].name.clone();
-            trainer.write(&name, &tensor)?;
+        for (name, values) in &start {
+            trainer.write(name, values)?;
         }
         Ok(trainer)
     }
@@ -117,7 +114,7 @@ impl Trainer {
         self.input(names::IMAGES)?.copy_from_slice(images);
         self.input(names::LABELS)?.copy_from_slice(&numbers);
         let rate = self.rate as f32;
-        self.input(Rates::RATE)?.fill(rate);
+        self.input(names::RATE)?.fill(rate);
         if let Optimizer::AdamW { betas, .. } = self.optimizer {
             let steps = i32::try_from(self.steps + 1).unwrap_or(i32::MAX);
             for (name, beta) in Rates::CORRECTIONS.into_iter().zip(betas) {
@@ -182,7 +179,7 @@ impl Trainer {
 
     /// The inputs that a step changes and the next one reads.
     fn kept(&self) -> impl Iterator<Item = &Port> {
-        let given = [names::IMAGES, names::LABELS, Rates::RATE];
+        let given = [names::IMAGES, names::LABELS, names::RATE];
         let is_given = move |name| given.contains(&name) || Rates::CORRECTIONS.contains(&name);
         self.model.inputs().iter().filter(move |port| !is_given(port.name.as_str()))
     }

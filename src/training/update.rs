@@ -4,6 +4,7 @@ use resnetc_ir::{Graph, GraphError, NodeId};
 
 use super::recipe::Optimizer;
 use super::scope::{Added, Scope};
+use super::step::names;
 use crate::spec::Statistics;
 
 /// The inputs that say how far a step goes, each a single number `[1]`.
@@ -16,13 +17,12 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// The names of the inputs.
-    pub(super) const RATE: &str = "rate";
+    /// The names of the inputs for the corrections.
     pub(super) const CORRECTIONS: [&str; 2] = ["mean_correction", "square_correction"];
 
     /// Adds the inputs that an optimizer needs.
     pub(super) fn new(graph: &mut Graph, optimizer: Optimizer) -> Self {
-        let rate = graph.input(Rates::RATE, [1]);
+        let rate = graph.input(names::RATE, [1]);
         let corrections = match optimizer {
             Optimizer::Sgd { .. } => None,
             Optimizer::AdamW { .. } => Some(Rates::CORRECTIONS.map(|name| graph.input(name, [1]))),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::args::{Common, ModelOptions, positive, threads, whole};
 use crate::failure::Failure;
 use crate::output;
+use crate::step::StepArgs;
 
 /// Measure how long a run takes
 ///
@@ -73,6 +74,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = positive)]
     pub(super) batch: Vec<usize>,
     #[command(flatten)]
+    step: StepArgs,
+    #[command(flatten)]
     pub(super) options: ModelOptions,
 }
 
@@ -87,17 +90,19 @@ impl Args {
         threads
             .flat_map(|threads| batches.iter().map(move |&batch| (threads, batch)))
             .map(|(threads, batch)| Common { threads, batch, model: self.options.clone() })
+            .map(|common| common.training(self.step.optimizer()))
             .collect()
     }
 
     /// The options, with the first of the combinations.
     pub(super) fn common(&self) -> Common {
         let first = |given: &[usize]| given.first().copied();
-        Common {
+        let common = Common {
             threads: first(&self.threads),
             batch: first(&self.batch),
             model: self.options.clone(),
-        }
+        };
+        common.training(self.step.optimizer())
     }
 
     /// Refuses what can be refused before the work.

@@ -71,7 +71,7 @@ pub(super) fn measure(
     contexts: usize,
     iterations: Option<usize>,
 ) -> Result<Crowd, Failure> {
-    let values = inputs::random(network, seed)?;
+    let values = inputs::steady(network, seed)?;
     let mut all = Vec::with_capacity(contexts);
     for _ in 0..contexts {
         let mut context = model.context()?;

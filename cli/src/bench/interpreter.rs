@@ -42,7 +42,7 @@ pub(super) fn estimate(graph: &Graph) -> Result<Duration, Failure> {
 /// Runs the network as it was described.
 pub(super) fn run(network: &Network, seed: u64) -> Result<Interpreted, Failure> {
     let graph = network.graph();
-    let inputs = inputs::random(network, seed)?;
+    let inputs = inputs::steady(network, seed)?;
     let values = inputs.iter().map(|tensor| Value::of_tensor(tensor));
     let values = values.collect::<Result<Vec<_>, _>>().map_err(Failure::memory("inputs"))?;
     let mut bar = Progress::new("interpreting", work(graph));

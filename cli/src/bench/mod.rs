@@ -15,6 +15,7 @@ mod outline;
 mod peak;
 mod race;
 mod report;
+mod resident;
 mod subject;
 pub(crate) mod survey;
 mod sweep;
@@ -153,6 +154,7 @@ fn attempt(
     let mut report = Report::new(&args.model, network, figures, (peak, share_of));
     report.compare = compared;
     report.layers = layers;
+    report.peak_bytes = resident::peak_bytes();
     Ok((report, noise))
 }
 
@@ -172,6 +174,7 @@ fn measure(race: &mut Race, network: &Network) -> Result<(Figures, Option<Compar
         tolerance: tolerance(network),
     };
     let agreed = race.agree(&agreement)?;
+    drop(agreement);
     let stats = race.run()?;
     let mut figures: Vec<Figures> = stats
         .iter()

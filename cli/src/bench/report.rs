@@ -100,6 +100,9 @@ pub(super) struct Report {
     share_of_peak: f64,
     /// What `share_of_peak` is a share of.
     share_of: ShareOf,
+    /// The most memory of the process that was resident at once, compilation included, where the
+    /// system says.
+    pub(super) peak_bytes: Option<u64>,
     /// Reasons not to trust the figures.
     pub(super) noise: Option<Noise>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,6 +132,7 @@ impl Report {
             peak_gflops: peak,
             share_of_peak: gflops / peak,
             share_of,
+            peak_bytes: None,
             noise: None,
             compare: None,
             layers: None,

@@ -19,7 +19,7 @@ pub(super) struct Subject {
 impl Subject {
     /// Compiles a network and fills its inputs with random values.
     pub(super) fn new(network: &Network, seed: u64) -> Result<Self, Failure> {
-        let values = inputs::random(network, seed)?;
+        let values = inputs::steady(network, seed)?;
         let model = network.clone().compile()?;
         let mut context = model.context()?;
         for (i, tensor) in values.iter().enumerate() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use resnetc::check::{FINEST, TOLERANCE};
 
 use crate::args::Common;
+use crate::step::StepArgs;
 
 /// Compare every layer of the compiled network with the interpreter in f64
 ///
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     pub(super) tolerance: f64,
     /// Values for the inputs: .npy, .npz or .safetensors; FILE.npz:NAME is one array of a file
     /// [default: random]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "train")]
     pub(super) input: Option<PathBuf>,
     /// Find the first rewrite of a pass that makes the outputs wrong
     #[arg(long)]
@@ -36,6 +37,8 @@ pub(crate) struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) step: StepArgs,
     #[command(flatten)]
     pub(super) common: Common,
 }

@@ -31,7 +31,8 @@ impl From<CheckError> for Failure {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let place = Place::of(args.reproduce.as_deref(), &args.model)?;
-    let loaded = inputs::load(&args.model, args.input.as_deref(), &args.common)?;
+    let common = args.common.training(args.step.optimizer());
+    let loaded = inputs::load(&args.model, args.input.as_deref(), &common)?;
     let values: Vec<Tensor> = loaded.inputs.iter().map(|t| (**t).clone()).collect();
     let check = Check::new(&loaded.network, &values)?.tolerance(args.tolerance);
     let found = {

@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::args::{Common, Values};
 use crate::failure::Failure;
 use crate::output;
+use crate::step::StepArgs;
 use crate::units::name;
 use summary::Summary;
 
@@ -34,12 +35,14 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    step: StepArgs,
+    #[command(flatten)]
     common: Common,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::PerfMap], "this command runs no compiled code")?;
-    let network = args.common.load(&args.model, Values::Given)?;
+    let network = args.common.training(args.step.optimizer()).load(&args.model, Values::Given)?;
     let stages = Stages::of(network.graph().clone(), network.options())?;
     let explanation = Explanation::of(&stages.remarks);
     let graph = network.graph();

@@ -34,6 +34,7 @@ use crate::args::{Common, Values, positive, whole};
 use crate::bench::survey::{self, Runs};
 use crate::failure::Failure;
 use crate::output;
+use crate::step::StepArgs;
 use data::Report;
 
 /// Write a page about a network: what each optimization buys, time by layer, roofline, memory plan,
@@ -69,12 +70,14 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    step: StepArgs,
+    #[command(flatten)]
     common: Common,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     check(args)?;
-    let common = args.common.without_tuned();
+    let common = args.common.without_tuned().training(args.step.optimizer());
     let network = common.load_to_run(&args.model, Values::Random)?;
     let most_bytes = args.hold.saturating_mul(1_000_000);
     let runs = Runs { warmup: args.warmup, iterations: args.iters, most_bytes };

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use resnetc::one_line::path_line;
 use resnetc::spec::Spec;
 use resnetc::training::{Decayed, Optimizer, Recipe};
-use resnetc::{Description, ErrorCode, IsaChoice, Numerics, Options};
+use resnetc::{ErrorCode, IsaChoice, Numerics, Options};
 
 use super::checkpoint;
 use super::data::Augmentation;
@@ -16,6 +16,7 @@ use super::schedule::{Course, Schedule};
 use crate::args::{name, positive, threads, warn_of_threads, whole};
 use crate::failure::Failure;
 use crate::output;
+use crate::step::OptimizerName;
 
 /// Train a network on pictures
 ///
@@ -42,7 +43,7 @@ pub(crate) struct Args {
     pub(super) batch: usize,
     /// How weights move along their gradients
     #[arg(long, value_name = "NAME", value_enum, default_value = "sgd")]
-    optimizer: Moves,
+    optimizer: OptimizerName,
     /// The learning rate [default: 0.1, for adamw 0.001]
     #[arg(long, value_name = "RATE")]
     rate: Option<f64>,
@@ -108,12 +109,6 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Moves {
-    Sgd,
-    Adamw,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Falls {
     Constant,
     Steps,
@@ -139,7 +134,7 @@ impl Args {
     pub(super) fn check(&self) -> Result<(), Failure> {
         warn_of_threads(self.threads);
         self.isa.resolve().map_err(resnetc::Error::from)?;
-        if self.optimizer == Moves::Adamw && (self.momentum.is_some() || self.nesterov) {
+        if self.optimizer == OptimizerName::Adamw && (self.momentum.is_some() || self.nesterov) {
             let flag = if self.nesterov { "--nesterov" } else { "--momentum" };
             return Err(Failure::no_effect(flag, "adamw has momenta of its own"));
         }
@@ -198,24 +193,14 @@ impl Args {
         }
     }
 
-    /// The description of the network.
-    pub(super) fn spec(&self) -> Result<Spec, Failure> {
-        match Description::open(&self.model)?.spec() {
-            Some(spec) => Ok(spec.clone()),
-            None => Err(Failure::file(&self.model, "an ONNX file is a network that was trained")
-                .help("give a built-in network (`resnetc zoo list`) or a spec (docs/SPEC.md)")
-                .code(ErrorCode::Format)),
-        }
-    }
-
     pub(super) fn recipe(&self) -> Recipe {
         Recipe {
             optimizer: match self.optimizer {
-                Moves::Sgd => Optimizer::Sgd {
+                OptimizerName::Sgd => Optimizer::Sgd {
                     momentum: self.momentum.unwrap_or(0.9),
                     nesterov: self.nesterov,
                 },
-                Moves::Adamw => Optimizer::ADAM_W,
+                OptimizerName::Adamw => Optimizer::ADAM_W,
             },
             decay: self.decay,
             decayed: if self.decay_all { Decayed::All } else { Decayed::Weights },
@@ -249,8 +234,8 @@ impl Args {
 
     fn rate(&self) -> f64 {
         self.rate.unwrap_or(match self.optimizer {
-            Moves::Sgd => 0.1,
-            Moves::Adamw => 1e-3,
+            OptimizerName::Sgd => 0.1,
+            OptimizerName::Adamw => 1e-3,
         })
     }
 

@@ -30,8 +30,8 @@ use resnetc::one_line::{name_line, path_line};
 use resnetc::spec::{Spec, Weights};
 
 use crate::failure::Failure;
-use crate::output;
 use crate::units::plural;
+use crate::{output, step};
 use data::{Dataset, Split};
 use session::Session;
 
@@ -39,7 +39,7 @@ pub(crate) use args::Args;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.check()?;
-    let spec = args.spec()?;
+    let spec = step::spec(&args.model)?;
     let [train, test] = [open(args, &spec, Split::Train)?, open(args, &spec, Split::Test)?];
     check_classes(&spec, &train)?;
     check_names(&train, &test)?;

@@ -1,13 +1,12 @@
 //! Epoch after epoch.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use resnetc::import::safetensors;
 use resnetc::one_line::path_line;
-use resnetc::spec::{Spec, SpecErrorKind, Weights};
-use resnetc::training::{Trainer, TrainingError};
+use resnetc::spec::{Spec, Weights};
+use resnetc::training::Trainer;
 
 use super::args::Args;
 use super::checkpoint::{self, Checkpoint, Note};
@@ -20,6 +19,7 @@ use super::schedule::Schedule;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
+use crate::step::about;
 
 /// At most so many picture files are read to find the mean and the deviation of their pixels.
 const MEASURED: usize = 10_000;
@@ -190,16 +190,6 @@ fn pace(args: &Args, threads: usize) -> Pace {
 
 fn epoch(args: &Args, number: usize, skip: usize) -> Epoch {
     Epoch { seed: args.seed, number: number as u64, skip }
-}
-
-/// A failure that names the file of weights, if it is about them.
-fn about(mut error: TrainingError, weights: Option<&Path>) -> Failure {
-    if let (TrainingError::Spec(error), Some(file)) = (&mut error, weights)
-        && matches!(*error.kind, SpecErrorKind::Weights { .. })
-    {
-        error.file.get_or_insert_with(|| file.to_owned());
-    }
-    error.into()
 }
 
 fn list(numbers: &[f32]) -> String {

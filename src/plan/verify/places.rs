@@ -1,5 +1,7 @@
 //! What must hold for every place, whenever it is used.
 
+use std::collections::HashSet;
+
 use resnetc_ir::op::{Encoding, Pads, Window};
 use resnetc_ir::ty::Layout;
 use resnetc_ir::{Graph, NodeId, Op};
@@ -280,13 +282,16 @@ fn bordered(graph: &Graph, plan: &Plan, at: usize, step: &PlanStep) -> Option<Pl
     Some(PlanError::Bordered { step: at, node, operand })
 }
 
-/// Callers see outputs as dense values, which nothing that callers write may change.
+/// Callers see outputs as dense values, which nothing that callers write may change, unless it is
+/// the input whose next value they are.
 fn outputs(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
     let mut errors = Vec::new();
     let mut inputs = Claims::new();
     for &input in graph.inputs() {
         value(plan, input).into_iter().for_each(|bytes| inputs.add(bytes, input));
     }
+    let carried: HashSet<(NodeId, NodeId)> =
+        graph.outputs().iter().filter_map(|o| Some((o.node, o.next_of?))).collect();
     for output in graph.outputs() {
         let node = output.node;
         if let Some(input) = output.next_of {
@@ -299,7 +304,8 @@ fn outputs(graph: &Graph, plan: &Plan) -> Vec<PlanError> {
         if plan.places.get(&node).is_some_and(|place| !place.geometry.is_dense()) {
             errors.push(PlanError::Border { node });
         }
-        let under = |bytes| inputs.find(bytes, |input| input != node);
+        let under =
+            |bytes| inputs.find(bytes, |input| input != node && !carried.contains(&(node, input)));
         let input = value(plan, node).and_then(under);
         errors.extend(input.map(|input| PlanError::Exposed { node, input }));
     }

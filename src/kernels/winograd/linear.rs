@@ -53,7 +53,7 @@ impl Numbers {
 
 /// Coefficients of floats that stay in registers for the whole program, as far as there are enough
 /// registers. Those of integers are in the code.
-pub(super) struct Constants {
+pub(in crate::kernels) struct Constants {
     numbers: Numbers,
     held: Vec<(f32, V)>,
 }
@@ -63,7 +63,7 @@ pub(super) struct Constants {
 ///
 /// # Errors
 /// If it has not enough registers without any.
-pub(super) fn with_most_held(
+pub(in crate::kernels) fn with_most_held(
     matrix: &Matrix,
     build: impl Fn(&[f32]) -> Result<Program, OverBudget>,
 ) -> Result<Program, OverBudget> {
@@ -89,7 +89,7 @@ fn coefficients(matrix: &Matrix) -> Vec<f32> {
 
 impl Constants {
     /// Loads coefficients. Call it before any loop.
-    pub(super) fn held(b: &mut Builder, coefficients: &[f32]) -> Self {
+    pub(in crate::kernels) fn held(b: &mut Builder, coefficients: &[f32]) -> Self {
         let held = coefficients.iter().map(|&c| {
             let register = b.vector();
             b.constant(register, c);
@@ -302,7 +302,7 @@ impl Folded {
 
 /// Multiplies a matrix with a vector whose first `present` elements exist, and passes each row's
 /// product to `store` in a register that is valid only during that call.
-pub(super) fn apply(
+pub(in crate::kernels) fn apply(
     b: &mut Builder,
     constants: &Constants,
     matrix: &[Vec<f64>],

@@ -5,6 +5,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`matrices`] | the transforms, from interpolation points |
+//! | `axis` | the tiles along one axis |
 //! | `plan` | the plan of the algorithm |
 //! | `cost` | what a layer costs |
 //! | [`tile_blocks`] | the schedule for large images: blocks of tiles, everything in the core's cache |
@@ -35,6 +36,7 @@ use super::geometry::{F32, Place, Strides};
 use super::residual::Reads;
 use super::sink::{ALIGN, Levels, Pointer, Sink, aligned};
 
+pub(super) mod axis;
 mod cost;
 mod energy;
 mod filter;
@@ -43,7 +45,7 @@ mod filters;
 mod gains;
 mod guard;
 pub(super) mod integer;
-mod linear;
+pub(super) mod linear;
 pub mod matrices;
 mod packed;
 mod plain;
@@ -53,6 +55,7 @@ mod product;
 pub mod tile_blocks;
 pub mod transform;
 
+use axis::{Class, classes};
 use matrices::{TAPS, Transforms};
 use transform::{AddedTile, Run, TileRow};
 
@@ -110,17 +113,6 @@ const SMALLEST_RESULT: usize = 4;
 
 /// The maximum number of bytes that a displacement in the code may span.
 const FARTHEST: i64 = 1 << 30;
-
-/// Rows of tiles that have the same number of existing rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Class {
-    /// The first row of tiles.
-    first: usize,
-    /// How many rows of tiles.
-    count: usize,
-    /// Rows of outputs of each tile that exist.
-    rows: usize,
-}
 
 impl Tiling {
     /// How the convolution of these shapes is cut into tiles.
@@ -248,22 +240,9 @@ impl Tiling {
 
 /// Enough cache lines for so many bytes, of an odd number: at such distances, the elements of a tile,
 /// which a transform reads or writes together, map to different cache sets.
-fn spread(bytes: i64) -> i64 {
+pub(super) fn spread(bytes: i64) -> i64 {
     let line = ALIGN as i64;
     ((aligned(bytes) / line) | 1) * line
-}
-
-/// Classes of the tiles in `range`, of `m` outputs each, along an axis of `size` outputs.
-fn classes(m: usize, size: usize, range: std::ops::Range<usize>) -> Vec<Class> {
-    let mut classes: Vec<Class> = Vec::new();
-    for tile in range {
-        let rows = m.min(size - tile * m);
-        match classes.last_mut() {
-            Some(class) if class.rows == rows => class.count += 1,
-            _ => classes.push(Class { first: tile, count: 1, rows }),
-        }
-    }
-    classes
 }
 
 /// A convolution in its network.
@@ -363,6 +342,7 @@ impl TiledConv<'_> {
             image_tile: advance * src.pixel,
             element: form.value_element(values.tiles),
             tile: form.value_tile(),
+            ahead: false,
         };
         let name = form.name("input", self.conv, self.operands);
         let kernel = sink.program(&name, format!("winograd input {row:?}"), |n| row.input(n))?;
@@ -413,6 +393,7 @@ impl TiledConv<'_> {
             image_tile: m * dst.pixel,
             element: form.product_element(products.tiles),
             tile: 16 * F32,
+            ahead: false,
         };
         let added = residual.map(|_| AddedTile {
             tile: m * res.pixel,

@@ -10,11 +10,12 @@ use crate::kernels::conv::shorts::Stored;
 use crate::kernels::geometry::{F32, Strides};
 use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, aligned};
 
+use super::axis::{Blocks, Class};
 use super::guard::{Direct, Guard};
 use super::packed::{self, Packed};
 use super::plain::Plain;
 use super::product::{TileProducts, step_cost, vectors};
-use super::{Class, OutputGroups, OutputRun, TileMemory, TiledConv, Tiling};
+use super::{OutputGroups, OutputRun, TileMemory, TiledConv, Tiling};
 
 /// How the rows of tiles of an image are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +24,6 @@ pub(super) struct Cut {
     shares: usize,
     /// Rows in a block; the last block of a share has what is left.
     pub(super) rows: usize,
-}
-
-/// Identical blocks of rows of tiles: `count` blocks of `rows` rows, from row `first` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Blocks {
-    pub(super) first: usize,
-    pub(super) rows: usize,
-    pub(super) count: usize,
 }
 
 /// The cheapest cut for floats, and the modelled cost of the products: half cycles for one input

@@ -4,7 +4,7 @@
 //! Between the two passes the tile is stored where its result will be, because there are not enough
 //! registers for all of it.
 
-use crate::codegen::vir::{Arith, Builder, Count, Mem, OverBudget, P, Program, Target, V};
+use crate::codegen::vir::{Arith, Builder, Cache, Count, Mem, OverBudget, P, Program, Target, V};
 use crate::kernels::epilogue::{Epilogue, Growing};
 use crate::kernels::residual::Read;
 
@@ -39,6 +39,9 @@ pub struct TileRow {
     pub element: i64,
     /// Bytes between transformed tiles.
     pub tile: i64,
+    /// Whether an input transform prefetches the pixels that the next row of tiles adds to those of
+    /// this one.
+    pub ahead: bool,
 }
 
 /// What the output transform adds from a residual, for 16 outputs.
@@ -72,6 +75,9 @@ impl TileRow {
         let constants = Constants::held(&mut b, held);
         self.each_tile(&mut b, &[(src, self.image_tile), (dst, self.tile)], |b, columns, lane| {
             let n = self.matrix.len();
+            if self.ahead && lane == 0 {
+                self.prefetch(b, src);
+            }
             for x in 0..columns {
                 let load = |b: &mut Builder, y: usize, register: V| {
                     b.load(register, at(src, y as i64 * self.image_row + x as i64 * PIXEL + lane));
@@ -90,6 +96,16 @@ impl TileRow {
             }
         });
         b.finish()
+    }
+
+    /// Prefetches what the tile below adds to this one.
+    fn prefetch(&self, b: &mut Builder, src: P) {
+        let (seen, advance) = (self.matrix[0].len() as i64, self.image_tile / PIXEL);
+        for row in seen..seen + advance {
+            for pixel in 0..advance {
+                b.prefetch(at(src, row * self.image_row + pixel * PIXEL), Cache::First);
+            }
+        }
     }
 
     /// Transformed tiles to image, for 16 channels. Arguments: the first tile's first element,

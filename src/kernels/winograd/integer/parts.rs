@@ -20,7 +20,8 @@ use crate::kernels::sink::{Levels, Pointer, Sink, THREAD, WEIGHTS, aligned};
 use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, runs, split};
 
-use super::super::tile_blocks::{Blocks, blocks};
+use super::super::axis::Blocks;
+use super::super::tile_blocks::blocks;
 use super::super::{Class, Tiling};
 use super::cost::{value_element, value_tile, widest};
 use super::filters::Packing;

@@ -431,6 +431,7 @@ impl Parts<'_> {
             image_tile: m as i64 * dst.pixel,
             element: memory.product_point,
             tile: 16 * F32,
+            ahead: false,
         };
         let epilogue = Epilogue::from(self.step.conv.activation);
         let key = format!("winograd output {row:?} {:?} {epilogue:?}", None::<AddedTile>);

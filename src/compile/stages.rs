@@ -141,7 +141,8 @@ pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
 pub fn plan(graph: &Graph, choices: &Choices, reuse: Reuse) -> Plan {
     let workspace = |node: NodeId| {
         let Some(choice) = choices.get(node) else {
-            let scratch = kernels::scratch_bytes(graph, node);
+            let types: Vec<_> = graph.operands(node).iter().map(|&o| &graph.node(o).ty).collect();
+            let scratch = kernels::scratch_bytes(&graph.node(node).op, &types);
             return Workspace { scratch, ..Workspace::default() };
         };
         let is_read = |offer: &Offer| {
@@ -205,8 +206,8 @@ pub fn lower(
             Err(error) => return Err(error.into()),
         };
         published.insert(planned.node, step.publishes);
-        // The regions before the last one prepare its operands.
-        let main = lowered.len().saturating_sub(1);
+        // The regions before it prepare its operands.
+        let main = lowered.len().saturating_sub(1 + sink.after());
         let main_call = |region: &Region| {
             let calls = region.pieces.first()?.calls();
             let most = calls.iter().rev().max_by_key(|c| sink.work(c.kernel).arithmetic());

@@ -148,6 +148,7 @@ fn lower(
     let bands = Bands::of(image);
     let first = first(part, sources, (bands, scratch), sink)?;
     let second = second(part, (bands, scratch), dst, sink)?;
+    sink.note_after(1);
     Ok([vec![first], second])
 }
 

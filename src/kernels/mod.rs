@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use resnetc_ir::op::{Conv, Op, QuantizedConv, Residual, SourceGradient};
 use resnetc_ir::ty::Layout;
-use resnetc_ir::{DType, Expression, Graph, NodeId, Tensor};
+use resnetc_ir::{DType, Expression, Tensor, TensorType};
 
 use crate::codegen::region::{Piece, Region};
 
@@ -139,27 +139,28 @@ pub struct PlacedStep<'a> {
     pub known: Vec<Vec<Published>>,
 }
 
-/// Scratch memory that an operator needs beside the plan of a convolution, in bytes.
-pub fn scratch_bytes(graph: &Graph, node: NodeId) -> usize {
-    let shapes = || graph.operands(node).into_iter().map(|o| &graph.node(o).ty);
-    match (&graph.node(node).op, shapes().next()) {
-        (Op::Measure, Some(x)) => measure::scratch_bytes(&x.shape),
-        (Op::Moments, Some(x)) => x.nchw().map_or(0, |image| channels::scratch_bytes(image, 2)),
-        (Op::ConvWeights(gradient), _) => {
-            let form = conv_weights::Form::in_graph(graph, node, gradient);
-            form.map_or(0, |form| form.scratch_bytes())
+/// Scratch memory that an operator of operands of these types needs beside the plan of a
+/// convolution, in bytes.
+pub fn scratch_bytes(op: &Op, operands: &[&TensorType]) -> usize {
+    let image = |position: usize| operands.get(position)?.nchw();
+    match op {
+        Op::Measure => operands.first().map_or(0, |ty| measure::scratch_bytes(&ty.shape)),
+        Op::Moments => image(0).map_or(0, |image| channels::scratch_bytes(image, 2)),
+        Op::ConvWeights(gradient) => {
+            let form = || {
+                let layout = operands.get(1)?.layout;
+                conv_weights::Form::of(gradient, image(0)?, image(1)?, layout)
+            };
+            form().map_or(0, |form| form.scratch_bytes())
         }
-        (Op::ConvSource(SourceGradient { gradient, .. }), _) => {
-            let channels = |position| graph.node(graph.operand(node, position)?).ty.nchw();
-            match (gradient.phases(), channels(1)) {
-                (Some(phases), Some([inputs, outputs, ..])) => {
-                    conv_source::scratch_bytes(&phases, [outputs, inputs])
-                }
-                _ => 0,
+        Op::ConvSource(SourceGradient { gradient, .. }) => match (gradient.phases(), image(1)) {
+            (Some(phases), Some([inputs, outputs, ..])) => {
+                conv_source::scratch_bytes(&phases, [outputs, inputs])
             }
-        }
-        (Op::ChannelSums(sums), _) => {
-            let images = shapes().filter_map(|ty| ty.nchw());
+            _ => 0,
+        },
+        Op::ChannelSums(sums) => {
+            let images = operands.iter().filter_map(|ty| ty.nchw());
             let image = images.reduce(|a, b| std::array::from_fn(|i| a[i].max(b[i])));
             image.map_or(0, |image| channels::scratch_bytes(image, sums.results.len()))
         }

@@ -115,6 +115,7 @@ pub struct Sink {
     weight_bytes: usize,
     thread_bytes: usize,
     preparation: Preparation,
+    after: usize,
 }
 
 /// What a step does first: it packs weights that are values.
@@ -138,12 +139,24 @@ impl Sink {
             weight_bytes: 0,
             thread_bytes: 0,
             preparation: Preparation::default(),
+            after: 0,
         }
     }
 
     /// Begins a step that has this memory for packed weights, as offsets in the arena.
     pub fn begin(&mut self, free: Range<i64>) {
         self.preparation = Preparation { free, stages: Vec::new() };
+        self.after = 0;
+    }
+
+    /// Notes that the last regions of the step only bring together what the one before them computed.
+    pub fn note_after(&mut self, regions: usize) {
+        self.after = regions;
+    }
+
+    /// How many regions of the step come after the one that does its work.
+    pub fn after(&self) -> usize {
+        self.after
     }
 
     /// Reserves memory for weights that each run packs, and returns its offset in the arena.

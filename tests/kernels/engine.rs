@@ -18,7 +18,7 @@ use resnetc::kernels::published::{Fact, Published};
 use resnetc::kernels::sink::{ARENA, BASES, Machine, Sink, THREAD, WEIGHTS};
 use resnetc::kernels::site::Site;
 use resnetc::kernels::summation::Summation;
-use resnetc::kernels::{Algorithm, KernelError, Operand, PlacedStep, lower};
+use resnetc::kernels::{Algorithm, KernelError, Operand, PlacedStep, lower, scratch_bytes};
 use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::infer::infer;
 use resnetc_ir::op::{Op, Pads};
@@ -244,7 +244,8 @@ pub(crate) fn run_with(
     let weights: Vec<&Tensor> = operands.iter().filter_map(constant).collect();
     let site = Site::of(op, &types, &weights, &dst.geometry.ty, machine);
     let plan = site.map(|site| algorithm.plan(&site).expect("it can compute the test's operator"));
-    let scratch = arena.slots(plan.as_ref().map_or(0, |plan| plan.scratch_bytes()));
+    let own = scratch_bytes(op, &types);
+    let scratch = arena.slots(plan.as_ref().map_or(own, |plan| plan.scratch_bytes()));
     let scratch_start = scratch.start;
     let mut sink = Sink::new(machine);
     let scratch = (!scratch.is_empty()).then_some(scratch_start as i64 * 4);

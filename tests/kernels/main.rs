@@ -6,6 +6,7 @@
 
 mod byte_tiles;
 mod bytes;
+mod conv_weights;
 mod elementary;
 mod engine;
 mod extremes;

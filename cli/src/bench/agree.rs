@@ -3,7 +3,7 @@
 use resnetc::check::Difference;
 use resnetc::compile::macs;
 use resnetc::ir::op::Unary;
-use resnetc::ir::{NodeId, Op};
+use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::{Network, Numerics};
 
 use super::variant::Variant;
@@ -106,6 +106,14 @@ pub(super) fn tolerance(network: &Network) -> f64 {
     let quantizers = graph.nodes().filter(is_quantizer).count();
     let values = QUANTIZED * DEVIATIONS * (quantizers as f64).sqrt();
     WINOGRAD * DEVIATIONS * ROUNDING * all.sqrt() + weights + values
+}
+
+/// The positions of the outputs that are compared. The next values of a step's parameters are not:
+/// the gradient of a ReLU is that of one side or of the other, and rounding decides which it is where
+/// values are nearly 0. `resnetc check` compares them layer by layer.
+pub(super) fn results(graph: &Graph) -> Vec<usize> {
+    let outputs = graph.outputs().iter().enumerate();
+    outputs.filter(|(_, output)| output.next_of.is_none()).map(|(i, _)| i).collect()
 }
 
 /// Outputs in the form in which they are compared.

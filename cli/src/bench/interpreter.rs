@@ -8,6 +8,7 @@ use resnetc::ir::{Graph, NodeId, Tensor};
 use resnetc::kernels::problem::ConvProblem;
 use resnetc::{Network, RunError, check};
 
+use super::agree::results;
 use crate::failure::Failure;
 use crate::inputs;
 use crate::progress::Progress;
@@ -21,6 +22,7 @@ const SAMPLE: &str = "conv n1 c32 h28 w28 k32 r3 s3 st1x1 p1,1,1,1";
 /// One run of the interpreter.
 pub(super) struct Interpreted {
     pub(super) time: Duration,
+    /// Those that are compared.
     pub(super) outputs: Vec<Vec<f64>>,
 }
 
@@ -54,7 +56,9 @@ pub(super) fn run(network: &Network, seed: u64) -> Result<Interpreted, Failure> 
     });
     let time = start.elapsed();
     let outputs = outputs.map_err(RunError::from)?;
-    Ok(Interpreted { time, outputs: outputs.into_iter().map(|value| value.data).collect() })
+    let mut outputs: Vec<_> = outputs.into_iter().map(|value| value.data).collect();
+    let outputs = results(graph).into_iter().map(|i| std::mem::take(&mut outputs[i])).collect();
+    Ok(Interpreted { time, outputs })
 }
 
 /// Multiply-adds and elements of all nodes.

@@ -6,6 +6,7 @@ use resnetc::ir::memory::copied;
 use resnetc::{Context, Isa, Model, Network};
 use serde::Serialize;
 
+use super::agree::results;
 use crate::failure::Failure;
 use crate::inputs;
 use crate::run::{Phase, phases};
@@ -14,18 +15,20 @@ use crate::run::{Phase, phases};
 pub(super) struct Subject {
     pub(super) model: Model,
     pub(super) context: Context,
+    results: Vec<usize>,
 }
 
 impl Subject {
     /// Compiles a network and fills its inputs with random values.
     pub(super) fn new(network: &Network, seed: u64) -> Result<Self, Failure> {
         let values = inputs::steady(network, seed)?;
+        let results = results(network.graph());
         let model = network.clone().compile()?;
         let mut context = model.context()?;
         for (i, tensor) in values.iter().enumerate() {
             context.input_mut(i)?.copy_from_slice(tensor.data());
         }
-        Ok(Subject { model, context })
+        Ok(Subject { model, context, results })
     }
 
     pub(super) fn run(&mut self) -> Result<(), Failure> {
@@ -39,11 +42,11 @@ impl Subject {
         Ok(start.elapsed())
     }
 
-    /// All outputs of the last run.
+    /// The outputs of the last run that are compared.
     pub(super) fn outputs(&self) -> Result<Vec<Vec<f32>>, Failure> {
-        let count = self.model.outputs().len();
-        let copy = |i| copied(self.context.output::<f32>(i)?).map_err(Failure::memory("outputs"));
-        (0..count).map(copy).collect()
+        let copy =
+            |&i: &usize| copied(self.context.output::<f32>(i)?).map_err(Failure::memory("outputs"));
+        self.results.iter().map(copy).collect()
     }
 }
 

@@ -29,12 +29,15 @@ impl Variant {
     }
 
     /// The network quantized to 8 bits, with ranges from the inputs that it is timed with. `None`
-    /// if it is quantized already, or has no layer that can be.
+    /// if it is quantized already, is a step of training, or has no layer that can be.
     pub(super) fn quantized(
         network: &Network,
         name: &str,
         seed: u64,
     ) -> Result<Option<Self>, Failure> {
+        if !network.start().is_empty() {
+            return Ok(None);
+        }
         let quantizer =
             Quantizer::default().method(Method::MinMax).bias_correction(false).rank(false);
         let values = inputs::random(network, seed)?;

@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// The file for the weights
     #[arg(short, long, value_name = "FILE.safetensors")]
     pub(super) output: PathBuf,
+    /// Train with so many of the pictures only, evenly spaced in the data set [default: all]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(super) pictures: Option<usize>,
     /// How often all training pictures are seen
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = positive)]
     pub(super) epochs: usize,

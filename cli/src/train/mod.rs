@@ -40,7 +40,8 @@ pub(crate) use args::Args;
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.check()?;
     let spec = step::spec(&args.model)?;
-    let [train, test] = [open(args, &spec, Split::Train)?, open(args, &spec, Split::Test)?];
+    let train = Arc::new(open(args, &spec, Split::Train)?.with_part(args.pictures)?);
+    let test = Arc::new(open(args, &spec, Split::Test)?);
     check_classes(&spec, &train)?;
     check_names(&train, &test)?;
     let weights = match &args.from {
@@ -60,14 +61,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Half of the data set, with as many channels as the network takes.
-fn open(args: &Args, spec: &Spec, split: Split) -> Result<Arc<Dataset>, Failure> {
+fn open(args: &Args, spec: &Spec, split: Split) -> Result<Dataset, Failure> {
     let dataset = Dataset::open(&args.data, split)?.with_channels(spec.input.channels)?;
     let left_out = dataset.left_out();
     if left_out > 0 {
         let files = plural(left_out, "file");
         output::note(&format!("{}: {files} that are no pictures left out", path_line(&args.data)));
     }
-    Ok(Arc::new(dataset))
+    Ok(dataset)
 }
 
 /// Checks that a network tells as many classes apart as a data set has.

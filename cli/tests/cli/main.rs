@@ -23,6 +23,7 @@ mod numerics;
 mod outputs;
 mod quantize;
 mod report;
+mod step;
 mod stream;
 mod support;
 mod sweep;

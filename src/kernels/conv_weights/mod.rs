@@ -11,7 +11,6 @@
 
 use resnetc_ir::op::ConvGradient;
 use resnetc_ir::ty::{BLOCK, Layout};
-use resnetc_ir::{Graph, NodeId};
 
 mod direct;
 mod tile;
@@ -77,12 +76,6 @@ impl Form {
         let gradient = *gradient;
         let size = [dy[2], dy[3]];
         Some(Form { gradient, images: dy[0], channels, size, planar, blocks, shared })
-    }
-
-    /// The form of a node of a scheduled graph.
-    pub fn in_graph(graph: &Graph, node: NodeId, gradient: &ConvGradient) -> Option<Self> {
-        let ty = |position| Some(&graph.node(graph.operand(node, position)?).ty);
-        Form::of(gradient, ty(0)?.nchw()?, ty(1)?.nchw()?, ty(1)?.layout)
     }
 
     fn output_blocks(&self) -> usize {
@@ -153,10 +146,12 @@ impl Form {
                 (self.parts(), vec![zeros, self.products([dy, src], scratch, sink)?])
             }
         };
+        let work = regions.len();
         if parts > 1 {
             regions.push(self.add_parts(parts, scratch, sink)?);
         }
         regions.push(self.ordered(scratch, dst, sink)?);
+        sink.note_after(regions.len() - work);
         Ok(regions)
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Dataset {
     folder: PathBuf,
     classes: Vec<String>,
     pictures: Pictures,
+    /// How many pictures are used, evenly spaced, if not all are.
+    part: Option<usize>,
 }
 
 /// Where the pictures are.
@@ -54,7 +56,7 @@ impl Dataset {
             let (classes, files) = folders::open(folder, split)?;
             (classes, Pictures::Files(files))
         };
-        let dataset = Dataset { folder: folder.to_owned(), classes, pictures };
+        let dataset = Dataset { folder: folder.to_owned(), classes, pictures, part: None };
         dataset.check(split)?;
         Ok(dataset)
     }
@@ -82,8 +84,33 @@ impl Dataset {
             .code(ErrorCode::Format))
     }
 
-    /// How many pictures it has; at least one.
+    /// Uses only so many of the pictures, evenly spaced.
+    ///
+    /// # Errors
+    /// If it has not so many.
+    pub(crate) fn with_part(self, pictures: Option<usize>) -> Result<Self, Failure> {
+        match pictures {
+            Some(count) if count > self.len() => Err(Failure::file(
+                &self.folder,
+                format!("it has {}, not {count}", plural(self.len(), "training picture")),
+            )
+            .help("leave out --pictures to use all")
+            .code(ErrorCode::Limit)),
+            part => Ok(Dataset { part, ..self }),
+        }
+    }
+
+    /// The picture at a position of those that are used.
+    fn at(&self, i: usize) -> usize {
+        self.part.map_or(i, |part| i * self.all() / part)
+    }
+
+    /// How many pictures are used; at least one.
     pub(crate) fn len(&self) -> usize {
+        self.part.unwrap_or_else(|| self.all())
+    }
+
+    fn all(&self) -> usize {
         match &self.pictures {
             Pictures::Held(held) => held.len(),
             Pictures::Files(files) => files.len(),
@@ -165,8 +192,8 @@ impl Dataset {
     /// If there is no picture `i`.
     pub(crate) fn label(&self, i: usize) -> usize {
         match &self.pictures {
-            Pictures::Held(held) => held.label(i),
-            Pictures::Files(files) => files.label(i),
+            Pictures::Held(held) => held.label(self.at(i)),
+            Pictures::Files(files) => files.label(self.at(i)),
         }
     }
 
@@ -179,8 +206,8 @@ impl Dataset {
     /// If there is no picture `i`.
     pub(crate) fn read(&self, i: usize) -> Result<Pixels, Failure> {
         match &self.pictures {
-            Pictures::Held(held) => Ok(held.read(i)),
-            Pictures::Files(files) => files.read(i),
+            Pictures::Held(held) => Ok(held.read(self.at(i))),
+            Pictures::Files(files) => files.read(self.at(i)),
         }
     }
 }

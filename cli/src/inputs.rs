@@ -9,7 +9,7 @@ use resnetc::errors::ElementError;
 use resnetc::import::onnx::InputInfo;
 use resnetc::import::{ImportError, ImportErrorKind, npy, safetensors};
 use resnetc::ir::{DType, Tensor};
-use resnetc::training::step::names;
+use resnetc::training::names;
 use resnetc::{Array, Compiler, Description, Error, ErrorCode, Network, Options, whole_file};
 
 use crate::args::{Common, Values, note_random_weights};

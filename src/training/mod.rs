@@ -6,6 +6,7 @@
 //! | `limits` | ranges of the numbers of a recipe |
 //! | [`step`] | network, loss, gradients and updates as one graph |
 //! | `network` | a step as a network, to be inspected and timed |
+//! | [`names`] | the names of a step's inputs and outputs |
 //! | `update` | how parameters and running statistics change |
 //! | `scope` | arithmetic as nodes |
 //! | [`trainer`] | steps of training, one after another |
@@ -14,6 +15,7 @@
 
 pub mod error;
 mod limits;
+pub mod names;
 mod network;
 pub mod recipe;
 mod scope;

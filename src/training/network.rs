@@ -7,8 +7,8 @@ use resnetc_ir::Tensor;
 use resnetc_ir::memory::filled;
 
 use super::error::TrainingError;
+use super::names;
 use super::recipe::{Optimizer, Recipe};
-use super::step::names;
 use super::update::Rates;
 use crate::compiler::{Compiler, Network};
 use crate::error::Error;

@@ -4,25 +4,12 @@
 use resnetc_ir::{Graph, GraphError, NodeId, Op, Tensor};
 
 use super::error::TrainingError;
+use super::names;
 use super::recipe::{Decayed, Recipe};
 use super::scope::{Added, Scope};
 use super::update::{self, Rates};
 use crate::gradient::gradients;
 use crate::spec::{Role, Spec, Trainable};
-
-/// The names of a step's inputs and outputs, besides those of what it changes.
-pub mod names {
-    /// The images, `[N, C, H, W]`.
-    pub const IMAGES: &str = "input";
-    /// The number of each image's class, `[N]`.
-    pub const LABELS: &str = "labels";
-    /// The learning rate, `[1]`.
-    pub const RATE: &str = "rate";
-    /// The mean loss of the images, `[1]`.
-    pub const LOSS: &str = "loss";
-    /// The scores of the classes before the step, `[N, K]`.
-    pub const SCORES: &str = "scores";
-}
 
 impl Recipe {
     /// One step of training a network, as a graph. Its inputs are the images, `input [N, C, H, W]`,

@@ -8,9 +8,9 @@ use resnetc_ir::eval::EvalError;
 use resnetc_ir::memory::copied;
 
 use super::error::TrainingError;
+use super::names;
 use super::recipe::{Optimizer, Recipe};
 use super::state::State;
-use super::step::names;
 use super::update::Rates;
 use crate::error::RunError;
 use crate::import::safetensors::WeightMap;

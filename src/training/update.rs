@@ -2,9 +2,9 @@
 
 use resnetc_ir::{Graph, GraphError, NodeId};
 
+use super::names;
 use super::recipe::Optimizer;
 use super::scope::{Added, Scope};
-use super::step::names;
 use crate::spec::Statistics;
 
 /// The inputs that say how far a step goes, each a single number `[1]`.

@@ -1,6 +1,6 @@
 //! Compiled steps against interpreted ones.
 
-use resnetc::training::step::names;
+use resnetc::training::names;
 use resnetc::training::{Decayed, Optimizer, Recipe};
 use resnetc::{Compiler, Isa, IsaChoice, Model, Numerics, Options};
 use resnetc_ir::Graph;

@@ -1,6 +1,6 @@
 //! One step of every network of the family against PyTorch's, in f64.
 
-use resnetc::training::step::names;
+use resnetc::training::names;
 use resnetc::training::{Optimizer, Recipe};
 use resnetc_ir::eval::Value;
 use resnetc_testing::family::{Case, renamed};

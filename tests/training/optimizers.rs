@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use resnetc::spec::{Role, Spec};
-use resnetc::training::step::names;
+use resnetc::training::names;
 use resnetc::training::{Decayed, Optimizer, Recipe};
 use resnetc_ir::eval::Value;
 use serde::Deserialize;

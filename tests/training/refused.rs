@@ -1,7 +1,7 @@
 //! Recipes that are refused, and what frozen layers keep.
 
 use resnetc::spec::{Block, Spec};
-use resnetc::training::step::names;
+use resnetc::training::names;
 use resnetc::training::{Optimizer, Recipe, TrainingError};
 
 fn spec() -> Spec {

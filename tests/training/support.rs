@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use resnetc::training::step::names;
+use resnetc::training::names;
 use resnetc_ir::Graph;
 use resnetc_ir::eval::{Value, eval};
 use resnetc_ir::random::SplitMix;

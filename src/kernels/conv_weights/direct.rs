@@ -2,8 +2,8 @@
 
 use resnetc_ir::ty::BLOCK;
 
+use super::form::{Form, SUMS};
 use super::tile::{Tile, most_scalars};
-use super::{Form, SUMS};
 use crate::codegen::region::{Extent, Piece};
 use crate::kernels::KernelError;
 use crate::kernels::conv;

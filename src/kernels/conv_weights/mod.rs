@@ -9,10 +9,10 @@
 //! Images are divided into parts, each with sums of its own, so that there is enough to do for all
 //! threads. How many there are depends on the shape alone, and so does the result.
 
-use resnetc_ir::op::ConvGradient;
-use resnetc_ir::ty::{BLOCK, Layout};
+use resnetc_ir::ty::BLOCK;
 
 mod direct;
+mod form;
 mod tile;
 mod tiled;
 
@@ -26,96 +26,12 @@ use super::nest::Nest;
 use super::sink::{ARENA, Levels, Pointer, Sink};
 use super::summation::Summation;
 use direct::Tiles;
+pub use form::Form;
+use form::SUMS;
 use tile::PartSum;
 use tiled::Tiled;
 
-/// Chunks that there should be: several for each of the threads of a large machine.
-const CHUNKS: usize = 32;
-/// Bytes of a vector of sums for all outputs of a block.
-const SUMS: i64 = BLOCK as i64 * F32;
-
-/// The shapes of a problem.
-#[derive(Clone, Copy, Debug)]
-pub struct Form {
-    gradient: ConvGradient,
-    images: usize,
-    /// Channels of the result and of the source.
-    channels: [usize; 2],
-    /// Rows and columns of the result.
-    size: [usize; 2],
-    /// Whether the source is planar.
-    planar: bool,
-    /// Blocks of the source's channels that a block of outputs sees, and blocks of outputs that
-    /// see the same ones.
-    blocks: usize,
-    shared: usize,
-}
-
 impl Form {
-    /// The form for the gradient of a result and a source `[N, C, H, W]`; `None` if groups are
-    /// neither whole blocks nor parts of one.
-    pub fn of(
-        gradient: &ConvGradient,
-        dy: [usize; 4],
-        src: [usize; 4],
-        layout: Layout,
-    ) -> Option<Self> {
-        let channels = [dy[1], src[1]];
-        let planar = layout == Layout::Planar;
-        let [outputs, inputs] = channels.map(|all| all / gradient.groups);
-        let is_whole = outputs.is_multiple_of(BLOCK) && inputs.is_multiple_of(BLOCK);
-        let is_part = outputs == inputs && BLOCK.is_multiple_of(outputs);
-        let (blocks, shared) = match gradient.groups {
-            1 if planar => (inputs, outputs.div_ceil(BLOCK)),
-            1 => (inputs.div_ceil(BLOCK), outputs.div_ceil(BLOCK)),
-            _ if planar => return None,
-            _ if is_whole => (inputs / BLOCK, outputs / BLOCK),
-            _ if is_part => (1, 1),
-            _ => return None,
-        };
-        let gradient = *gradient;
-        let size = [dy[2], dy[3]];
-        Some(Form { gradient, images: dy[0], channels, size, planar, blocks, shared })
-    }
-
-    fn output_blocks(&self) -> usize {
-        self.channels[0].div_ceil(BLOCK)
-    }
-
-    /// Scalars of a block of the source.
-    fn scalars(&self) -> usize {
-        if self.planar { 1 } else { BLOCK }
-    }
-
-    fn taps(&self) -> usize {
-        self.gradient.window.kernel.into_iter().product()
-    }
-
-    /// Bytes of the sums of a block of outputs and a block of the source's channels.
-    fn block_bytes(&self) -> i64 {
-        (self.taps() * self.scalars()) as i64 * SUMS
-    }
-
-    /// Bytes of the sums of a block of outputs.
-    fn output_bytes(&self) -> i64 {
-        self.blocks as i64 * self.block_bytes()
-    }
-
-    fn part_bytes(&self) -> i64 {
-        self.output_blocks() as i64 * self.output_bytes()
-    }
-
-    /// Images of a part.
-    fn images_of_part(&self) -> usize {
-        let tiles = self.output_blocks() * self.blocks;
-        let parts = CHUNKS.div_ceil(tiles).clamp(1, self.images);
-        self.images.div_ceil(parts)
-    }
-
-    fn parts(&self) -> usize {
-        self.images.div_ceil(self.images_of_part())
-    }
-
     /// Scratch memory, in bytes.
     pub fn scratch_bytes(&self) -> usize {
         let tiled = Tiled::of(self).map_or(0, |tiled| tiled.parts());

@@ -2,7 +2,7 @@
 
 use resnetc_ir::ty::BLOCK;
 
-use super::SUMS;
+use super::form::SUMS;
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program, Target, V};
 
 /// How many scalars a tile has at most.

@@ -8,8 +8,8 @@
 
 use resnetc_ir::ty::BLOCK;
 
+use super::form::{Form, SUMS};
 use super::tile::{Tile, most_scalars};
-use super::{Form, SUMS};
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target, V};
 use crate::kernels::KernelError;

@@ -20,6 +20,8 @@ pub(crate) struct Progress {
     work: Work,
     start: Instant,
     done: u64,
+    /// What is known of it so far.
+    note: Option<String>,
     /// `None` if stderr is not a terminal that can clear a line.
     term: Option<Term>,
     /// When the current line was drawn.
@@ -52,13 +54,18 @@ impl Progress {
     fn of(work: Work) -> Self {
         let is_dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let term = Some(Term::stderr()).filter(|term| term.is_term() && !is_dumb);
-        Progress { work, start: Instant::now(), done: 0, term, drawn: None, last: None }
+        Progress { work, start: Instant::now(), done: 0, note: None, term, drawn: None, last: None }
     }
 
     /// Updates how much is done.
     pub(crate) fn set(&mut self, done: u64) {
         self.done = done;
         self.draw();
+    }
+
+    /// Changes what is shown beside the bar, from the next update on.
+    pub(crate) fn note(&mut self, note: String) {
+        self.note = Some(note);
     }
 
     /// Runs a function that prints, with the bar out of its way.
@@ -78,7 +85,8 @@ impl Progress {
         let columns = term.size_checked().map_or(COLUMNS, |(_, columns)| columns);
         let columns = if columns == 0 { COLUMNS } else { columns };
         // The last column stays free: some terminals wrap the line after it.
-        let line = self.work.line(self.done, elapsed, usize::from(columns) - 1);
+        let note = self.note.as_deref();
+        let line = self.work.line(self.done, note, elapsed, usize::from(columns) - 1);
         // If stderr is closed, nobody sees the bar.
         let _ = term.clear_line().and_then(|()| term.write_str(&line));
         self.drawn = Some(Instant::now());
@@ -101,7 +109,7 @@ impl Drop for Progress {
 impl Work {
     /// `classifying 130/300 [####......] 13/s 13s` in this many columns: parts that do not fit are
     /// left out, the bar first.
-    fn line(&self, done: u64, elapsed: Duration, columns: usize) -> String {
+    fn line(&self, done: u64, note: Option<&str>, elapsed: Duration, columns: usize) -> String {
         let done = self.total.map_or(done, |total| done.min(total));
         let share = self.total.map(|total| done as f64 / total.max(1) as f64);
         let count = match (self.total, self.is_counted) {
@@ -117,7 +125,9 @@ impl Work {
         // The first form of the line that fits, with a bar after this many words if there is room
         // for one.
         let (speed, left) = (speed.as_deref(), left.as_deref());
-        let kinds: [&[Option<&str>]; 5] = [
+        let kinds: [&[Option<&str>]; 7] = [
+            &[Some(self.what), Some(&count), note, speed, left],
+            &[Some(&count), note, speed, left],
             &[Some(self.what), Some(&count), speed, left],
             &[Some(&count), speed, left],
             &[Some(&count), speed],
@@ -167,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_out() {
-        let line = |columns| COUNTED.line(120, Duration::from_secs(4), columns);
+        let line = |columns| COUNTED.line(120, None, Duration::from_secs(4), columns);
         for (columns, wanted) in [
             (79, "classifying 120/300 [################........................] 30/s 6s"),
             (39, "classifying 120/300 [###......] 30/s 6s"),
@@ -180,21 +190,31 @@ mod tests {
         ] {
             assert_eq!(line(columns), wanted, "in {columns}");
         }
+        let noted =
+            |columns| COUNTED.line(120, Some("loss 0.512"), Duration::from_secs(4), columns);
+        assert_eq!(noted(50), "classifying 120/300 [###......] loss 0.512 30/s 6s");
+        assert_eq!(noted(27), "120/300 loss 0.512 30/s 6s");
+        assert_eq!(noted(25), "120/300 [##.....] 30/s 6s");
         let share = Work { what: "timing", total: Some(8), is_counted: false };
-        assert_eq!(share.line(2, Duration::from_secs(600), 30), "timing 25% [###..........] 30m");
+        assert_eq!(
+            share.line(2, None, Duration::from_secs(600), 30),
+            "timing 25% [###..........] 30m"
+        );
         let open = Work { total: None, ..COUNTED };
-        assert_eq!(open.line(7, Duration::from_secs(2), 79), "classifying 7 3.5/s");
+        assert_eq!(open.line(7, None, Duration::from_secs(2), 79), "classifying 7 3.5/s");
     }
 
     proptest! {
         #[test]
         fn no_line_is_longer_than_the_terminal(
             total: Option<u64>, done: u64, is_counted: bool, millis in 1u64.., columns in 0usize..200,
+            note in prop::option::of("[ -~]{0,60}"),
         ) {
             let work = Work { what: "classifying", total, is_counted };
-            let line = work.line(done, Duration::from_millis(millis), columns);
+            let line = work.line(done, note.as_deref(), Duration::from_millis(millis), columns);
             prop_assert!(line.len() <= columns && line.is_ascii(), "{line}");
-            prop_assert!(!line.contains("inf") && !line.contains("NaN"), "{line}");
+            let is_noted = note.is_some_and(|note| line.contains(&note));
+            prop_assert!(is_noted || !line.contains("inf") && !line.contains("NaN"), "{line}");
         }
     }
 }

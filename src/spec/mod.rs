@@ -11,6 +11,7 @@
 //! | `activation`, `norm` | activations and normalizations of a sketch |
 //! | `topology`, `block` | the sketch of a description |
 //! | `weights` | PyTorch's names for tensors; matches a weight file to a sketch |
+//! | `head` | weights of a network whose last layer begins anew |
 //! | `standardize` | weights shifted and scaled to mean 0 and variance 1 |
 //! | `random` | weights drawn from a seed |
 //! | `assemble` | a sketch to a graph, whatever its parameters become |
@@ -48,6 +49,7 @@ mod block;
 pub mod builtin;
 mod effect;
 mod error;
+mod head;
 mod keys;
 mod limits;
 mod network;

@@ -85,6 +85,9 @@ pub(crate) struct Args {
     /// Weights to start with, under PyTorch's names [default: random]
     #[arg(long, value_name = "FILE.safetensors")]
     pub(super) from: Option<PathBuf>,
+    /// Give the last layer random weights in place of those of --from, for other classes
+    #[arg(long, requires = "from")]
+    pub(super) new_head: bool,
     /// Layers that stay as they are, such as layer1; needs --from
     #[arg(long, value_name = "LAYER,...", value_delimiter = ',', value_parser = name)]
     freeze: Vec<String>,

@@ -45,6 +45,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     check_classes(&spec, &train)?;
     check_names(&train, &test)?;
     let weights = match &args.from {
+        Some(file) if args.new_head => {
+            let weights = safetensors::load(file)?;
+            spec.with_new_head(&weights, args.seed).map_err(resnetc::Error::from)?
+        }
         Some(file) => safetensors::load(file)?,
         None => spec.initial_weights(args.seed).map_err(resnetc::Error::from)?,
     };

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use resnetc::import::safetensors;
 use resnetc::one_line::path_line;
-use resnetc::spec::{Spec, Weights};
-use resnetc::training::Trainer;
+use resnetc::spec::{Spec, SpecError, SpecErrorKind, Weights};
+use resnetc::training::{Trainer, TrainingError};
 
 use super::args::Args;
 use super::checkpoint::{self, Checkpoint, Note};
 use super::data::{Batches, Dataset, Epoch, Normalization, Pace, Recipe, View};
-use super::evaluate::{Tally, evaluate};
+use super::evaluate::{Score, Tally, evaluate};
 use super::interrupt::Interrupt;
 use super::log::{Line, Log};
 use super::plan::Plan;
@@ -60,7 +60,7 @@ impl<'a> Session<'a> {
         drop(Batches::evaluation(&test, &recipe, pace(args, 0))?);
         let plan = args.plan(&spec, train.len());
         let trainer = Trainer::new(&spec, &args.recipe(), weights, args.options())
-            .map_err(|error| about(error, args.from.as_deref()))?;
+            .map_err(|error| unfit(error, args))?;
         let (schedule, log) = (args.schedule(), Log::new(args.log.clone(), Vec::new()));
         let (tally, interrupt) = (Tally::default(), Interrupt::listen());
         let mut session = Session {
@@ -153,6 +153,8 @@ impl<'a> Session<'a> {
             let loss = self.trainer.step(&batch.images, &batch.labels)?;
             self.tally.add(f64::from(loss.value), loss.correct, batch.labels.len());
             pictures += batch.labels.len();
+            let Score { loss, accuracy } = self.tally.score();
+            bar.note(format!("loss {loss:.3}, {:.1} % right", 100.0 * accuracy));
             bar.set((skip * self.args.batch + pictures) as u64);
             batches.recycle(batch);
             if self.interrupt.came() && batches.len() > 0 {
@@ -180,6 +182,23 @@ impl<'a> Session<'a> {
             output::note(&format!("{file} has the weights of epoch {epochs}"));
         }
         failure
+    }
+}
+
+/// A failure that says what to do about weights of other classes.
+fn unfit(error: TrainingError, args: &Args) -> Failure {
+    let is_size = matches!(
+        &error,
+        TrainingError::Spec(SpecError { kind, .. }) if matches!(
+            &**kind,
+            SpecErrorKind::Weights { missing, unexpected, wrong_shape, .. }
+                if missing.is_empty() && unexpected.is_empty() && !wrong_shape.is_empty()
+        )
+    );
+    let failure = about(error, args.from.as_deref());
+    match is_size && !args.new_head {
+        true => failure.help("--new-head gives the last layer new weights"),
+        false => failure,
     }
 }
 

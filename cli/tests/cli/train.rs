@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use resnetc::import::safetensors;
+use resnetc::spec::Spec;
 use serde_json::Value;
 
 use crate::support::*;
@@ -136,6 +137,38 @@ fn training_goes_on_from_weights_and_leaves_frozen_layers() {
         let is_frozen = ["conv1.", "bn1.", "layer1."].iter().any(|layer| name.starts_with(layer));
         assert_eq!(tensor == &b[name], is_frozen, "{name}");
     }
+}
+
+/// Weights of a network of five classes, for one of two.
+#[test]
+fn a_head_of_another_size_is_replaced_on_request() {
+    let place = Place::new("train_head");
+    let spec = Spec::from_toml(&SPEC.replace("classes = 2", "classes = 5")).unwrap();
+    let old = spec.random_weights(1).unwrap();
+    let tensors = old.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
+    safetensors::save(&place.path("old.safetensors"), tensors).unwrap();
+    let from = text(&place.path("old.safetensors")).to_owned();
+    let more = ["--epochs", "1", "--from", &from];
+    let args = place.args("w.safetensors", &more);
+    let output = resnetc(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let said = stderr(&output);
+    assert!(said.contains("old.safetensors") && said.contains("fc.weight"), "{said}");
+    assert!(said.contains("help: --new-head"), "{said}");
+    place.train("w.safetensors", &[&more[..], &["--new-head", "--freeze", "layer1"]].concat());
+    let new = safetensors::load(&place.path("w.safetensors")).unwrap();
+    assert_eq!(new["fc.weight"].shape(), [2, 16]);
+    assert_eq!(new["layer1.0.conv1.weight"], old["layer1.0.conv1.weight"]);
+    assert_ne!(new["layer2.0.conv1.weight"], old["layer2.0.conv1.weight"]);
+}
+
+#[test]
+fn a_part_of_the_pictures_is_enough() {
+    let place = Place::new("train_part");
+    let said = place.train("w.safetensors", &["--epochs", "1", "--pictures", "16"]);
+    assert!(said.contains("16 training pictures and 20 test pictures"), "{said}");
+    let args = place.args("v.safetensors", &["--pictures", "49"]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    fail(&args, &["it has 48 training pictures, not 49"]);
 }
 
 #[test]

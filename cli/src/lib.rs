@@ -8,6 +8,7 @@ mod bench;
 mod cached;
 mod check;
 mod classify;
+mod curves;
 mod doctor;
 mod dump;
 mod explain;
@@ -60,6 +61,7 @@ enum Command {
     Bench(bench::Args),
     Report(report::Args),
     Train(train::Args),
+    Curves(curves::Args),
     Check(check::Args),
     Quantize(quantize::Args),
     Export(export::Args),
@@ -82,6 +84,7 @@ impl Command {
             Command::Bench(args) => bench::run(args),
             Command::Report(args) => report::run(args),
             Command::Train(args) => train::run(args),
+            Command::Curves(args) => curves::run(args),
             Command::Check(args) => check::run(args),
             Command::Quantize(args) => quantize::run(args),
             Command::Export(args) => export::run(args),

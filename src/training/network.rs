@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use resnetc_ir::Tensor;
 use resnetc_ir::memory::filled;
+use resnetc_ir::{Graph, Tensor};
 
 use super::error::TrainingError;
 use super::names;
@@ -43,28 +43,7 @@ impl Recipe {
             let tensor = Tensor::new([values.len()], values).map(Arc::new);
             start.extend(tensor.map(|tensor| (name.to_owned(), tensor)));
         }
-        // What the optimizer remembers. Inputs of one shape share their zeros.
-        let mut zeros: BTreeMap<Vec<usize>, Arc<Tensor>> = BTreeMap::new();
-        for &input in graph.inputs() {
-            let node = graph.node(input);
-            let (name, shape) = (&node.name, &node.ty.shape);
-            if name == names::IMAGES || start.contains_key(name) {
-                continue;
-            }
-            let of_shape = match zeros.get(shape) {
-                Some(zeros) => Arc::clone(zeros),
-                None => {
-                    let data = filled(node.ty.elements(), 0.0);
-                    let data = data.map_err(Error::memory("the optimizer's state"))?;
-                    let Some(tensor) = Tensor::new(&shape[..], data).map(Arc::new) else {
-                        continue;
-                    };
-                    zeros.insert(shape.clone(), Arc::clone(&tensor));
-                    tensor
-                }
-            };
-            start.insert(name.clone(), of_shape);
-        }
+        add_zeros(&graph, &mut start)?;
         Ok(Compiler::new(options).graph(graph)?.starting(start))
     }
 
@@ -78,4 +57,24 @@ impl Recipe {
         }
         values
     }
+}
+
+/// Adds zeros for all inputs that have no values yet, apart from the images: the optimizer remembers
+/// nothing. Inputs of one shape share them.
+fn add_zeros(graph: &Graph, start: &mut WeightMap) -> Result<(), TrainingError> {
+    let mut zeros: BTreeMap<&[usize], Arc<Tensor>> = BTreeMap::new();
+    for &input in graph.inputs() {
+        let node = graph.node(input);
+        let (name, shape) = (&node.name, &node.ty.shape[..]);
+        if name == names::IMAGES || start.contains_key(name) {
+            continue;
+        }
+        if !zeros.contains_key(shape) {
+            let data = filled(node.ty.elements(), 0.0);
+            let data = data.map_err(Error::memory("the optimizer's state"))?;
+            zeros.extend(Tensor::new(shape, data).map(|tensor| (shape, Arc::new(tensor))));
+        }
+        start.extend(zeros.get(shape).map(|tensor| (name.clone(), Arc::clone(tensor))));
+    }
+    Ok(())
 }

@@ -16,11 +16,11 @@ mod ladder;
 mod layers;
 mod machine;
 mod memory;
-mod page;
-mod palette;
+pub(crate) mod page;
+pub(crate) mod palette;
 mod roofline;
-mod scale;
-mod svg;
+pub(crate) mod scale;
+pub(crate) mod svg;
 #[cfg(test)]
 mod tests;
 

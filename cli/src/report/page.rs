@@ -6,7 +6,8 @@ use super::data::Report;
 use super::svg::{raw, shapes};
 use super::{fusions, graphs, headline, ladder, layers, machine, memory, palette, roofline};
 
-const STYLE: &str = include_str!("style.css");
+/// The look of pages.
+pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("marks.js");
 
 /// One section: its anchor, its title in the list of sections, and the function that draws it.

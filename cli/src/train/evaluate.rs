@@ -9,11 +9,11 @@ use crate::failure::Failure;
 
 /// How right a network is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Score {
+pub(crate) struct Score {
     /// The mean cross-entropy of the pictures.
-    pub(super) loss: f64,
+    pub(crate) loss: f64,
     /// The share of pictures whose class has the highest score.
-    pub(super) accuracy: f64,
+    pub(crate) accuracy: f64,
 }
 
 /// Sums over pictures, of which [`Score`] has the means.

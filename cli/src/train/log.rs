@@ -11,21 +11,21 @@ use crate::output;
 
 /// One epoch, as a line of the log has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Counted from 1.
-    pub(super) epoch: usize,
+    pub(crate) epoch: usize,
     /// All steps up to its end.
-    pub(super) steps: u64,
+    pub(crate) steps: u64,
     /// The learning rate of its last step.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// What the steps found, while the weights changed.
-    pub(super) train: Score,
+    pub(crate) train: Score,
     /// What the network of its end does with the test pictures.
-    pub(super) test: Score,
+    pub(crate) test: Score,
     /// How long its steps took.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// Training pictures in a second.
-    pub(super) images_per_second: f64,
+    pub(crate) images_per_second: f64,
 }
 
 /// The lines so far, and the file that has them.
@@ -75,5 +75,24 @@ impl Line {
             test.loss,
             100.0 * test.accuracy,
         ))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// The line of an epoch with a loss.
+    pub(crate) fn line(epoch: usize, loss: f64) -> Line {
+        let score = Score { loss, accuracy: 0.5 };
+        Line {
+            epoch,
+            steps: epoch as u64,
+            rate: 0.1,
+            train: score,
+            test: score,
+            seconds: 1.0,
+            images_per_second: 1.0,
+        }
     }
 }

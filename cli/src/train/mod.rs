@@ -15,9 +15,9 @@
 mod args;
 mod checkpoint;
 mod data;
-mod evaluate;
+pub(crate) mod evaluate;
 mod interrupt;
-mod log;
+pub(crate) mod log;
 mod plan;
 mod schedule;
 mod session;

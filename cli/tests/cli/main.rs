@@ -7,6 +7,7 @@ mod cached;
 mod check;
 mod classify;
 mod computed;
+mod curves;
 mod denied;
 mod dump;
 mod early;

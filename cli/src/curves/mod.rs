@@ -1,0 +1,54 @@
+//! `resnetc curves`: how trainings went, as a picture or a page.
+
+mod page;
+mod plot;
+mod series;
+
+use std::path::{Path, PathBuf};
+
+use resnetc::one_line::path_line;
+
+use crate::failure::Failure;
+use crate::output;
+use plot::COLOURS;
+use series::{Series, Source};
+
+/// Draw error and loss of trainings, by epoch
+///
+/// Each LOG is a file that `resnetc train --log` wrote. Trainings that differ in their seeds alone
+/// can be drawn as one curve, their mean, with a band for their range: NAME=FILE,FILE,...
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Logs, or names with logs; at most eight curves
+    #[arg(value_name = "LOG|NAME=LOG,...", required = true, value_parser = Source::parse)]
+    sources: Vec<Source>,
+    /// The picture, .svg, or the page, .html, which needs no other file and has the figures, too
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    if args.sources.len() > COLOURS.len() {
+        let (count, most) = (args.sources.len(), COLOURS.len());
+        return Err(Failure::usage(format!("{count} curves, but a plot has at most {most}"))
+            .help("NAME=FILE,FILE draws the mean of several logs as one curve"));
+    }
+    let draw = form(&args.output)?;
+    let files = args.sources.iter().flat_map(|source| source.files());
+    output::check_text(&args.output, &files.map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let series: Vec<Series> = args.sources.iter().map(Source::read).collect::<Result<_, _>>()?;
+    output::write_file(&args.output, draw(&series).as_bytes())
+}
+
+/// What makes a file of this name.
+fn form(file: &Path) -> Result<fn(&[Series]) -> String, Failure> {
+    let extension = file.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    match extension.as_deref() {
+        Some("svg") => Ok(|series| plot::figure(series).into_string()),
+        Some("html" | "htm") => Ok(page::render),
+        _ => Err(Failure::usage(format!(
+            "--output {}: it must end in .svg or .html",
+            path_line(file)
+        ))),
+    }
+}

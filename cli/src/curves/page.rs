@@ -1,0 +1,79 @@
+//! A page with curves and their figures: one file, which needs nothing else.
+
+use maud::{DOCTYPE, html};
+
+use super::plot::{HALVES, PANELS, figure};
+use super::series::{Point, Series};
+use crate::report::page::STYLE;
+use crate::report::palette;
+use crate::report::svg::raw;
+
+/// Renders a page.
+pub(super) fn render(series: &[Series]) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="generator" content={ "resnetc " (env!("CARGO_PKG_VERSION")) };
+                title { "Training curves \u{2013} resnetc" }
+                // An empty icon: otherwise a browser requests one.
+                link rel="icon" href="data:,";
+                style { (palette::css()) (raw(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { "Training curves" }
+                    p {
+                        "Dashed: training pictures, while the weights change. Solid: test pictures, after the epoch. "
+                        "Where a curve is the mean of several runs, a band is their range."
+                    }
+                    div .scroll tabindex="0" role="group" aria-label="Curves" { (figure(series)) }
+                    h2 { "After the last epoch" }
+                    div .scroll tabindex="0" role="group" aria-label="Figures" {
+                        table {
+                            thead { tr {
+                                th scope="col" { "curve" }
+                                th scope="col" { "epochs" }
+                                @for panel in PANELS { @for half in HALVES {
+                                    th .number scope="col" { (half) " " (panel.title) }
+                                } }
+                                th .number scope="col" { "pictures/s" }
+                            } }
+                            tbody { @for one in series { (row(one)) } }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn row(series: &Series) -> maud::Markup {
+    let last = |points: &Vec<Point>| points.last().copied();
+    let figures = PANELS.map(|panel| panel.points(series).each_ref().map(last));
+    let epochs = figures[0][0].map_or(0, |point| point.epoch);
+    let speed = series.points(|line| line.images_per_second);
+    let speed = speed.iter().map(|point| point.mean).sum::<f64>() / speed.len().max(1) as f64;
+    html! {
+        tr {
+            th .name scope="row" { (series.label()) }
+            td { (epochs) }
+            @for figure in figures.as_flattened() {
+                td .number { @if let Some(point) = figure { (range(point)) } }
+            }
+            td .number { (format!("{speed:.0}")) }
+        }
+    }
+}
+
+/// `8.99 (8.71 to 9.20)`, or the mean alone where there is no range.
+fn range(point: &Point) -> String {
+    let Point { mean, least, most, .. } = point;
+    match least < most {
+        true => format!("{mean:.3} ({least:.3} to {most:.3})"),
+        false => format!("{mean:.3}"),
+    }
+}

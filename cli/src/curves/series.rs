@@ -1,0 +1,146 @@
+//! The logs of trainings, by what they are drawn as.
+
+use std::path::{Path, PathBuf};
+
+use resnetc::whole_file;
+use resnetc::{ErrorCode, one_line};
+
+use crate::failure::Failure;
+use crate::train::log::Line;
+use crate::units::plural;
+
+/// A log has at most so many bytes: a hundred thousand epochs.
+const MOST_BYTES: u64 = 50 << 20;
+
+/// What a log is drawn as, and its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    name: String,
+    files: Vec<PathBuf>,
+}
+
+impl Source {
+    /// Of `NAME=FILE,FILE`, or of a file, whose name it takes.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (name, files) = match text.split_once('=') {
+            Some((name, files)) => (name.to_owned(), files),
+            None => {
+                let stem = Path::new(text).file_stem().unwrap_or_default();
+                (stem.to_string_lossy().into_owned(), text)
+            }
+        };
+        let files: Vec<PathBuf> = files.split(',').map(PathBuf::from).collect();
+        match name.is_empty() || files.iter().any(|file| file.as_os_str().is_empty()) {
+            true => Err("expected FILE or NAME=FILE,...".to_owned()),
+            false => Ok(Source { name, files }),
+        }
+    }
+
+    pub(super) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Reads the logs.
+    pub(super) fn read(&self) -> Result<Series, Failure> {
+        let runs = self.files.iter().map(|file| lines(file)).collect::<Result<_, _>>()?;
+        Ok(Series { name: self.name.clone(), runs })
+    }
+}
+
+/// The lines of a log.
+fn lines(file: &Path) -> Result<Vec<Line>, Failure> {
+    let bytes = whole_file::read(file, MOST_BYTES).map_err(|e| Failure::unreadable(file, e))?;
+    let wrong = |what: String| {
+        Failure::file(file, what)
+            .help("give a log that `resnetc train --log FILE.jsonl` wrote")
+            .code(ErrorCode::Format)
+    };
+    let text = String::from_utf8(bytes).map_err(|_| wrong("this is no text".to_owned()))?;
+    let mut all: Vec<Line> = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let read = serde_json::from_str::<Line>(line);
+        let line = read.map_err(|e| wrong(format!("line {}: {e}", number + 1)))?;
+        if all.last().is_some_and(|last| last.epoch >= line.epoch) {
+            return Err(wrong(format!("line {}: epochs do not rise", number + 1)));
+        }
+        all.push(line);
+    }
+    match all.is_empty() {
+        true => Err(wrong("it has no epochs".to_owned())),
+        false => Ok(all),
+    }
+}
+
+/// Trainings that differ in their seeds alone.
+#[derive(Clone, Debug)]
+pub(super) struct Series {
+    pub(super) name: String,
+    pub(super) runs: Vec<Vec<Line>>,
+}
+
+/// The trainings of a series after an epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Point {
+    pub(super) epoch: usize,
+    pub(super) mean: f64,
+    pub(super) least: f64,
+    pub(super) most: f64,
+}
+
+impl Series {
+    /// The mean and the range of a figure, for each epoch that all trainings have.
+    pub(super) fn points(&self, figure: impl Fn(&Line) -> f64) -> Vec<Point> {
+        let Some((first, others)) = self.runs.split_first() else { return Vec::new() };
+        let point = |line: &Line| {
+            let mut values = vec![figure(line)];
+            for run in others {
+                values.push(figure(run.iter().find(|other| other.epoch == line.epoch)?));
+            }
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let fold = |pick: fn(f64, f64) -> f64| values.iter().copied().fold(mean, pick);
+            Some(Point { epoch: line.epoch, mean, least: fold(f64::min), most: fold(f64::max) })
+        };
+        first.iter().filter_map(point).collect()
+    }
+
+    /// What it is, in words.
+    pub(super) fn label(&self) -> String {
+        let name = one_line::name_line(&self.name);
+        match self.runs.len() {
+            1 => name,
+            runs => format!("{name} ({})", plural(runs, "run")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::log::testing::line;
+
+    #[test]
+    fn a_source_is_a_file_or_a_name_with_files() {
+        let parse = |text: &str| Source::parse(text).map(|s| (s.name, s.files.len()));
+        assert_eq!(parse("logs/plain.jsonl"), Ok(("plain".to_owned(), 1)));
+        assert_eq!(parse("plain 20=a.jsonl,b.jsonl"), Ok(("plain 20".to_owned(), 2)));
+        for wrong in ["", "=a", "a=", "a=b,,c"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn points_are_those_that_all_runs_have() {
+        let run = |losses: &[f64]| -> Vec<Line> {
+            losses.iter().enumerate().map(|(i, &loss)| line(i + 1, loss)).collect()
+        };
+        let series =
+            Series { name: "a".into(), runs: vec![run(&[3.0, 2.0, 1.0]), run(&[5.0, 1.0])] };
+        let points = series.points(|line| line.train.loss);
+        let wanted = [
+            Point { epoch: 1, mean: 4.0, least: 3.0, most: 5.0 },
+            Point { epoch: 2, mean: 1.5, least: 1.0, most: 2.0 },
+        ];
+        assert_eq!(points, wanted);
+        assert_eq!(series.label(), "a (2 runs)");
+    }
+}

@@ -27,4 +27,4 @@ mod update;
 pub use error::TrainingError;
 pub use recipe::{Decayed, Optimizer, Recipe};
 pub use state::State;
-pub use trainer::{Loss, Trainer};
+pub use trainer::{Loss, Trainer, highest};

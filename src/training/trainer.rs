@@ -255,7 +255,7 @@ impl Trainer {
 }
 
 /// The class with the highest score, the first of equal ones.
-fn highest(scores: &[f32]) -> usize {
+pub fn highest(scores: &[f32]) -> usize {
     let mut best = 0;
     for (class, score) in scores.iter().enumerate() {
         if *score > scores[best] {

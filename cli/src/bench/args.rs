@@ -89,19 +89,18 @@ impl Args {
         let threads = each(&self.threads).into_iter();
         threads
             .flat_map(|threads| batches.iter().map(move |&batch| (threads, batch)))
-            .map(|(threads, batch)| Common { threads, batch, model: self.options.clone() })
-            .map(|common| common.training(self.step.optimizer()))
+            .map(|(threads, batch)| self.of(threads, batch))
             .collect()
     }
 
     /// The options, with the first of the combinations.
     pub(super) fn common(&self) -> Common {
         let first = |given: &[usize]| given.first().copied();
-        let common = Common {
-            threads: first(&self.threads),
-            batch: first(&self.batch),
-            model: self.options.clone(),
-        };
+        self.of(first(&self.threads), first(&self.batch))
+    }
+
+    fn of(&self, threads: Option<usize>, batch: Option<usize>) -> Common {
+        let common = Common { threads, batch, model: self.options.clone() };
         common.training(self.step.optimizer())
     }
 

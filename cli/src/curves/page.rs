@@ -4,24 +4,14 @@ use maud::{DOCTYPE, html};
 
 use super::plot::{HALVES, PANELS, figure};
 use super::series::{Point, Series};
-use crate::report::page::STYLE;
-use crate::report::palette;
-use crate::report::svg::raw;
+use crate::report::page::head;
 
 /// Renders a page.
 pub(super) fn render(series: &[Series]) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="generator" content={ "resnetc " (env!("CARGO_PKG_VERSION")) };
-                title { "Training curves \u{2013} resnetc" }
-                // An empty icon: otherwise a browser requests one.
-                link rel="icon" href="data:,";
-                style { (palette::css()) (raw(STYLE)) }
-            }
+            (head("Training curves \u{2013} resnetc", env!("CARGO_PKG_VERSION")))
             body {
                 main {
                     h1 { "Training curves" }

@@ -17,7 +17,7 @@ mod layers;
 mod machine;
 mod memory;
 pub(crate) mod page;
-pub(crate) mod palette;
+mod palette;
 mod roofline;
 pub(crate) mod scale;
 pub(crate) mod svg;

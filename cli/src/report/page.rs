@@ -6,8 +6,7 @@ use super::data::Report;
 use super::svg::{raw, shapes};
 use super::{fusions, graphs, headline, ladder, layers, machine, memory, palette, roofline};
 
-/// The look of pages.
-pub(crate) const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("marks.js");
 
 /// One section: its anchor, its title in the list of sections, and the function that draws it.
@@ -23,20 +22,27 @@ const SECTIONS: [Section; 7] = [
     ("machine", "Machine", machine::section),
 ];
 
+/// The head of a page.
+pub(crate) fn head(title: &str, version: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="generator" content={ "resnetc " (version) };
+            title { (title) }
+            // An empty icon: otherwise a browser requests one.
+            link rel="icon" href="data:,";
+            style { (palette::css()) (raw(STYLE)) }
+        }
+    }
+}
+
 /// Renders a report.
 pub(crate) fn render(report: &Report) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="generator" content={ "resnetc " (report.machine.resnetc) };
-                title { (report.model) " \u{2013} resnetc report" }
-                // An empty icon: otherwise a browser requests one.
-                link rel="icon" href="data:,";
-                style { (palette::css()) (raw(STYLE)) }
-            }
+            (head(&format!("{} \u{2013} resnetc report", report.model), report.machine.resnetc))
             body {
                 (shapes())
                 main {

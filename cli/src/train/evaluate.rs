@@ -1,6 +1,7 @@
 //! How right a network is about a data set.
 
 use resnetc::spec::{Spec, Weights};
+use resnetc::training::highest;
 use resnetc::{Compiler, Options};
 use serde::{Deserialize, Serialize};
 
@@ -66,15 +67,6 @@ pub(super) fn evaluate(
         batches.recycle(next);
     }
     Ok(tally.score())
-}
-
-/// The class with the highest score, the first of equal ones.
-fn highest(scores: &[f32]) -> usize {
-    let higher = |best: usize, (class, score): (usize, &f32)| match *score > scores[best] {
-        true => class,
-        false => best,
-    };
-    scores.iter().enumerate().fold(0, higher)
 }
 
 /// The negative logarithm of the probability that softmax gives to a class.

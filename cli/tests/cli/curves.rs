@@ -75,12 +75,7 @@ fn what_is_no_log_is_refused() {
         fail(&["curves", text(&good), text(&file), "-o", text(&svg)], &[text(&file), says]);
         assert!(!svg.exists());
     }
-    let usage = |args: &[&str], says: &str| {
-        let output = resnetc(args);
-        let said = stderr(&output);
-        assert!(output.status.code() == Some(2) && said.contains(says), "{args:?}: {said}");
-    };
-    usage(&["curves", text(&good), "-o", "curves.png"], "it must end in .svg or .html");
-    usage(&[&["curves", "-o", text(&svg)], &[text(&good); 9][..]].concat(), "at most 8");
-    usage(&["curves", "a=", "-o", text(&svg)], "expected FILE or NAME=FILE");
+    misuse(&["curves", text(&good), "-o", "curves.png"], "it must end in .svg or .html");
+    misuse(&[&["curves", "-o", text(&svg)], &[text(&good); 9][..]].concat(), "at most 8");
+    misuse(&["curves", "a=", "-o", text(&svg)], "expected FILE or NAME=FILE");
 }

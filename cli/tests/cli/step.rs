@@ -98,15 +98,10 @@ fn what_has_no_step_is_refused() {
         &["explain", BUNDLED, "--train"],
         &[BUNDLED, "an ONNX file is a network that was trained"],
     );
-    let usage = |args: &[&str], says: &str| {
-        let output = resnetc(args);
-        let said = stderr(&output);
-        assert!(output.status.code() == Some(2) && said.contains(says), "{args:?}: {said}");
-    };
     let shape = ["bench", text(&spec), "--train", "--shape", "input=4,1,12,12"];
-    usage(&shape, "--shape has no effect: the size of a step's images is a key of the spec");
-    usage(&["check", text(&spec), "--train", "--input", "x.npy"], "cannot be used with '--input");
-    usage(&["bench", text(&spec), "--train=adam"], "adamw");
+    misuse(&shape, "--shape has no effect: the size of a step's images is a key of the spec");
+    misuse(&["check", text(&spec), "--train", "--input", "x.npy"], "cannot be used with '--input");
+    misuse(&["bench", text(&spec), "--train=adam"], "adamw");
     let weights = spec.with_file_name("none.safetensors");
     fail(&["bench", text(&spec), "--train", "--weights", text(&weights)], &["none.safetensors"]);
 }

@@ -96,6 +96,13 @@ pub(crate) fn fail(args: &[&str], says: &[&str]) {
     }
 }
 
+/// Asserts that arguments are wrong, and that stderr says this about them.
+pub(crate) fn misuse(args: &[&str], says: &str) {
+    let output = resnetc(args);
+    let said = stderr(&output);
+    assert!(output.status.code() == Some(2) && said.contains(says), "{args:?}: {said}");
+}
+
 /// A separate, empty folder for a test.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);

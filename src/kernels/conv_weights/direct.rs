@@ -3,7 +3,7 @@
 use resnetc_ir::ty::BLOCK;
 
 use super::form::{Form, SUMS};
-use super::tile::{Tile, most_scalars};
+use super::tile::{Tile, cuts};
 use crate::codegen::region::{Extent, Piece};
 use crate::kernels::KernelError;
 use crate::kernels::conv;
@@ -42,19 +42,12 @@ impl Tiles<'_> {
         run: usize,
         sink: &mut Sink,
     ) -> Result<Piece, KernelError> {
-        let most = most_scalars(sink.machine.target, self.together);
-        let parts = run.div_ceil(most);
-        let (small, larger) = (run / parts, run % parts);
         let mut items = Vec::new();
         let mut chunks = Vec::new();
-        for (scalars, calls, before) in
-            [(small + 1, larger, 0), (small, parts - larger, larger * (small + 1))]
-        {
-            if calls > 0 && scalars > 0 {
-                let piece = self.calls([first, count], [scalars, calls, before], sink)?;
-                chunks.clone_from(&piece.chunks);
-                items.extend(piece.items);
-            }
+        for cut in cuts(sink.machine.target, self.together, run) {
+            let piece = self.calls([first, count], cut, sink)?;
+            chunks.clone_from(&piece.chunks);
+            items.extend(piece.items);
         }
         Ok(Piece { chunks, items })
     }

@@ -5,8 +5,17 @@ use resnetc_ir::ty::BLOCK;
 use super::form::SUMS;
 use crate::codegen::vir::{Arith, Builder, Count, OverBudget, Program, Target, V};
 
+/// How `run` scalars are cut into tiles, as equal as possible: scalars of a tile, how many such
+/// tiles, and the first scalar of the first one.
+pub(super) fn cuts(target: Target, together: usize, run: usize) -> Vec<[usize; 3]> {
+    let parts = run.div_ceil(most_scalars(target, together));
+    let (small, larger) = (run / parts, run % parts);
+    let all = [[small + 1, larger, 0], [small, parts - larger, larger * (small + 1)]];
+    all.into_iter().filter(|&[scalars, tiles, _]| scalars > 0 && tiles > 0).collect()
+}
+
 /// How many scalars a tile has at most.
-pub(super) fn most_scalars(target: Target, together: usize) -> usize {
+fn most_scalars(target: Target, together: usize) -> usize {
     let vectors = together * (BLOCK / target.lanes).max(1);
     ((target.vectors - vectors - 1) / vectors).clamp(1, BLOCK)
 }

@@ -9,7 +9,7 @@
 use resnetc_ir::ty::BLOCK;
 
 use super::form::{Form, SUMS};
-use super::tile::{Tile, most_scalars};
+use super::tile::{Tile, cuts};
 use crate::codegen::region::{Extent, Item, Piece};
 use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target, V};
 use crate::kernels::KernelError;
@@ -146,8 +146,8 @@ impl Memory {
         whole.chain(bands).find(fits).unwrap_or_else(|| of(1, 1))
     }
 
-    /// Bytes from one transformed tile to the next: its channels, and a cache line that keeps tiles
-    /// out of each other's cache sets.
+    /// Bytes from one transformed tile to the next: its channels, in an odd number of cache lines,
+    /// which keeps tiles out of each other's cache sets.
     fn tile(blocks: usize) -> i64 {
         (blocks as i64 | 1) * SUMS
     }
@@ -216,7 +216,7 @@ impl Chunk<'_> {
         let (tiled, memory) = (self.tiled, self.memory);
         let mut items = vec![self.zero(sink)?];
         let mut stretches = Vec::new();
-        for blocks in tiled.rows.blocks(memory.rows) {
+        for blocks in tiled.rows.blocks(1, memory.rows) {
             let mut parts = Vec::new();
             for operand in self.operands() {
                 for class in tiled.rows.classes(blocks.first, blocks.rows) {
@@ -327,16 +327,8 @@ impl Chunk<'_> {
         let [outputs, inputs] = memory.group;
         let together = if target.lanes >= BLOCK { outputs } else { 1 };
         let tiles = memory.images * blocks.rows * tiled.columns.tiles();
-        let most = most_scalars(target, together);
-        let parts = BLOCK.div_ceil(most);
-        let (small, larger) = (BLOCK / parts, BLOCK % parts);
         let mut items = Vec::new();
-        for (scalars, calls, before) in
-            [(small + 1, larger, 0), (small, parts - larger, larger * (small + 1))]
-        {
-            if calls == 0 || scalars == 0 {
-                continue;
-            }
+        for [scalars, calls, before] in cuts(target, together, BLOCK) {
             let [of_gradient, of_source] = [outputs, inputs].map(Memory::tile);
             let tile = Tile {
                 target,

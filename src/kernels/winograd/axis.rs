@@ -61,12 +61,23 @@ impl Axis {
         self.classes(0, self.tiles()).into_iter().map(run).collect()
     }
 
-    /// All tiles in blocks of `rows` tiles, identical neighbours together.
-    pub(in crate::kernels) fn blocks(self, rows: usize) -> Vec<Blocks> {
-        let whole = self.size / self.outputs / rows;
-        let rest = self.tiles() - whole * rows;
-        let all = [(0, rows, whole), (whole * rows, rest, usize::from(rest > 0))];
-        let blocks = all.into_iter().filter(|(.., count)| *count > 0);
-        blocks.map(|(first, rows, count)| Blocks { first, rows, count }).collect()
+    /// All tiles in order, in `shares` as equal as possible, and those in blocks of `rows` tiles;
+    /// the last block of a share has what is left. Identical neighbours are together.
+    pub(in crate::kernels) fn blocks(self, shares: usize, rows: usize) -> Vec<Blocks> {
+        // Tiles all of whose outputs exist.
+        let whole = self.size / self.outputs;
+        let bounds = |share: usize| share * self.tiles() / shares;
+        let mut blocks: Vec<Blocks> = Vec::new();
+        for share in 0..shares {
+            let end = bounds(share + 1);
+            for first in (bounds(share)..end).step_by(rows) {
+                let rows = rows.min(end - first);
+                match blocks.last_mut() {
+                    Some(last) if last.rows == rows && first + rows <= whole => last.count += 1,
+                    _ => blocks.push(Blocks { first, rows, count: 1 }),
+                }
+            }
+        }
+        blocks
     }
 }

@@ -55,7 +55,7 @@ mod product;
 pub mod tile_blocks;
 pub mod transform;
 
-use axis::{Class, classes};
+use axis::{Axis, Class};
 use matrices::{TAPS, Transforms};
 use transform::{AddedTile, Run, TileRow};
 
@@ -205,23 +205,24 @@ impl Tiling {
         self.product_element(tiles) * self.elements() as i64
     }
 
+    /// The tiles along an axis: 0 for rows, 1 for columns.
+    fn axis(&self, axis: usize) -> Axis {
+        Axis { size: self.size[axis], outputs: self.transforms.outputs }
+    }
+
     /// The rows of tiles `first..first + count`, classified by how many rows of outputs exist.
     fn classes(&self, first: usize, count: usize) -> Vec<Class> {
-        classes(self.transforms.outputs, self.size[0], first..first + count)
+        self.axis(0).classes(first, count)
     }
 
     /// The tiles of a row, by how many columns of outputs exist.
     fn output_runs(&self) -> Vec<Run> {
-        classes(self.transforms.outputs, self.size[1], 0..self.tiles[1])
-            .into_iter()
-            .map(|c| Run { tiles: c.count, columns: c.rows })
-            .collect()
+        self.axis(1).runs(|outputs| outputs)
     }
 
     /// The tiles of a row, by how many columns of inputs exist.
     fn input_runs(&self) -> Vec<Run> {
-        let seen = |run: Run| Run { columns: self.transforms.seen(run.columns), ..run };
-        self.output_runs().into_iter().map(seen).collect()
+        self.axis(1).runs(|outputs| self.transforms.seen(outputs))
     }
 
     /// Rows and columns of the source that windows see.

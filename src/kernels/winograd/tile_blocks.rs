@@ -93,22 +93,7 @@ pub(super) fn lower(
 
 /// The blocks of an image in order, identical neighbours together.
 pub(super) fn blocks(form: &Tiling, cut: Cut) -> Vec<Blocks> {
-    let rows = form.tiles[0];
-    // Rows of tiles whose outputs all exist.
-    let whole = form.size[0] / form.transforms.outputs;
-    let bounds = |share: usize| share * rows / cut.shares;
-    let mut blocks: Vec<Blocks> = Vec::new();
-    for share in 0..cut.shares {
-        let end = bounds(share + 1);
-        for first in (bounds(share)..end).step_by(cut.rows) {
-            let rows = cut.rows.min(end - first);
-            match blocks.last_mut() {
-                Some(last) if last.rows == rows && first + rows <= whole => last.count += 1,
-                _ => blocks.push(Blocks { first, rows, count: 1 }),
-            }
-        }
-    }
-    blocks
+    form.axis(0).blocks(cut.shares, cut.rows)
 }
 
 /// Chunks of the same form.

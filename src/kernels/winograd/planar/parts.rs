@@ -17,9 +17,9 @@ use crate::kernels::sink::{Levels, Machine, Pointer, Sink, THREAD, WEIGHTS};
 use crate::kernels::summation::Summation;
 use crate::kernels::tiling::{Pixel, runs, split};
 
+use super::super::axis::{Class, classes};
 use super::super::product::vectors;
 use super::super::transform::{AddedTile, Run, TileRow};
-use super::super::{Class, classes};
 use super::check::{Check, Energies};
 use super::filters;
 use super::form::{ADVANCE, Phased, Points, STRIDE};

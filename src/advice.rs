@@ -33,6 +33,8 @@ pub enum OptionName {
     Passes,
     /// Which values may share memory.
     Reuse,
+    /// How much memory values may take.
+    Memory,
     /// A model whose packed weights serve others.
     Share,
     /// A folder of compiled networks.
@@ -60,6 +62,7 @@ impl OptionName {
             OptionName::Seed => "seed",
             OptionName::Passes => "passes",
             OptionName::Reuse => "reuse",
+            OptionName::Memory => "memory",
             OptionName::Share => "share",
             OptionName::CacheDir => "cache_dir",
             OptionName::PerfMap => "perf_map",

@@ -7,6 +7,8 @@
 pub mod artifact;
 pub mod choose;
 mod interpreted;
+mod planned;
+mod recompute;
 pub mod stages;
 
 use std::mem::take;
@@ -29,10 +31,11 @@ use crate::report::plan::MemoryPlan;
 use crate::runtime::model::{Model, Port};
 use crate::runtime::weights::{Segment, share};
 
-pub use crate::report::compilation::{CacheUse, CompileReport, Interpreted};
+pub use crate::report::compilation::{CacheUse, CompileReport, ForGradients, Interpreted, Values};
 pub(crate) use artifact::Artifact;
 pub use choose::{Choices, candidates, choose};
-pub use stages::{Lowered, Stages, lower, machine, plan, schedule};
+pub use planned::plan;
+pub use stages::{Lowered, Stages, lower, machine, schedule};
 
 /// What a graph becomes.
 pub(crate) enum Outcome {
@@ -118,6 +121,7 @@ fn build(
     let memory = MemoryPlan::of(graph, plan);
     let convolutions = choices.report(graph);
     let (isa, machine, tuned) = (*isa, *machine, choices.tuned);
+    let for_gradients = stages.for_gradients;
     let (arena_bytes, arena_lower_bound) = (plan.peak, plan.lower_bound);
     let remarks = stages.remarks;
     drop(stages.graph);
@@ -150,6 +154,7 @@ fn build(
         memory,
         compiled: describe(&lowered.kernels, &image.kernels, &lowered.regions),
         convolutions,
+        for_gradients,
     };
     let steps = lowered.steps;
     Ok(Artifact { inputs, outputs, image, weights, steps, threads: machine.threads, report })

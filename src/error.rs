@@ -116,10 +116,24 @@ pub enum Error {
         /// What the system says, if it gives a reason.
         reason: Option<String>,
     },
+    /// The values of a network need more memory than the options allow, whatever is computed again.
+    #[error("the values of a run need at least {least} bytes of memory; {limit} are allowed")]
+    MemoryLimit {
+        /// The most bytes allowed.
+        limit: usize,
+        /// The least bytes that are sufficient.
+        least: usize,
+    },
     /// A run cannot do what was requested of it.
     #[error(transparent)]
     Run(#[from] RunError),
 }
+
+/// What to do where values need more memory than allowed.
+const MEMORY: Advice = Advice::new(
+    "allow more with {}, or have fewer images in a run with {}",
+    &[OptionName::Memory, OptionName::Batch],
+);
 
 impl Error {
     /// What went wrong, as a stable name.
@@ -144,6 +158,7 @@ impl Error {
             Error::ChangedOrigin { .. } => ErrorCode::ChangedOrigin,
             Error::ManyInputs { .. } => ErrorCode::ManyInputs,
             Error::Memory { .. } => ErrorCode::OutOfMemory,
+            Error::MemoryLimit { .. } => ErrorCode::MemoryLimit,
             Error::Run(e) => e.code(),
         }
     }
@@ -174,6 +189,7 @@ impl Error {
             Error::Import(e) => e.kind.advice(),
             Error::Spec(e) => e.advice(),
             Error::Isa(_) => Some(IsaError::ADVICE),
+            Error::MemoryLimit { .. } => Some(MEMORY),
             _ => None,
         }
     }

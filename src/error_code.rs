@@ -95,6 +95,7 @@ codes! {
     NoOrigin, "no-origin", Call, "A model that was compiled from memory cannot be loaded again for another size.";
     ChangedOrigin, "changed-origin", Call, "The file of a model is not the one that the model was compiled from.";
     ManyInputs, "many-inputs", Call, "A shape was given without a name, and the model has several inputs.";
+    MemoryLimit, "memory-limit", Call, "The network needs more memory than the options allow.";
     OutOfMemory, "out-of-memory", Machine, "The system does not have enough memory.";
     NotExpressible, "not-expressible", Call, "ONNX cannot express some values of the network; the message lists all of them.";
     ModelTooLarge, "model-too-large", Call, "The network is larger than an ONNX file can be.";

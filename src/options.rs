@@ -135,6 +135,10 @@ pub struct Options {
     pub passes: PassSelection,
     /// Which values may share memory.
     pub reuse: Reuse,
+    /// The most bytes of a context's arena, which holds all values; [`Error::MemoryLimit`] says how
+    /// many it must have. A step of training that needs more computes values again for the gradients,
+    /// in place of keeping them, as far as that is necessary. Its results are the same, bit for bit.
+    pub memory: Option<usize>,
     /// Have equal packed weights in memory once: in this model's, as far as it has them. For a
     /// network that is compiled for several sizes; see also [`Model::with_batch`].
     pub share: Option<Model>,
@@ -171,6 +175,7 @@ impl Default for Options {
             seed: 0,
             passes: PassSelection::All,
             reuse: Reuse::default(),
+            memory: None,
             share: None,
             cache_dir: None,
             perf_map: false,
@@ -191,6 +196,7 @@ const INTERPRETED: &[NoEffect] = {
         idle(OptionName::Numerics),
         idle(OptionName::Passes),
         idle(OptionName::Reuse),
+        idle(OptionName::Memory),
         idle(OptionName::Share),
         idle(OptionName::CacheDir),
         idle(OptionName::PerfMap),
@@ -251,6 +257,7 @@ impl Options {
             seed,
             passes,
             reuse,
+            memory,
             share,
             cache_dir,
             perf_map,
@@ -270,6 +277,7 @@ impl Options {
             (OptionName::Seed, *seed != 0),
             (OptionName::Passes, *passes != PassSelection::All),
             (OptionName::Reuse, *reuse != Reuse::default()),
+            (OptionName::Memory, memory.is_some()),
             (OptionName::Share, share.is_some()),
             (OptionName::CacheDir, cache_dir.is_some()),
             (OptionName::PerfMap, *perf_map),

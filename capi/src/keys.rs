@@ -50,6 +50,7 @@ pub(crate) const KEYS: &[Key] = &[
         takes: "auto or an instruction set, such as avx2 or baseline",
         set: Setter::Text(isa),
     },
+    Key { name: "memory", takes: NUMBER, set: Setter::Text(memory) },
     Key {
         name: "no-pass",
         takes: "the name of an optional pass, and not be combined with \"only-pass\"",
@@ -141,6 +142,11 @@ fn reuse(options: &mut Options, value: &str) -> Result<(), Wrong> {
     const REUSES: &[(&str, Reuse)] =
         &[("in-place", Reuse::InPlace), ("freed", Reuse::Freed), ("never", Reuse::Never)];
     options.reuse = entry(REUSES, value)?;
+    Ok(())
+}
+
+fn memory(options: &mut Options, value: &str) -> Result<(), Wrong> {
+    options.memory = Some(positive(value)?);
     Ok(())
 }
 

@@ -61,6 +61,7 @@ pub extern "C" fn resnetc_options_free(options: Option<Box<OptionsHandle>>) {
 /// - `engine`: `compiled`, the default; `interpreted`, in f64 and slowly; or `auto`, which
 ///   interprets only where the system allows no executable memory.
 /// - `isa`: the instruction set (`resnetc_isa_name`); by default `auto`, the widest one.
+/// - `memory`: the most bytes for the values of a run; a network that needs more is refused.
 /// - `no-pass`: an optional pass to leave out; set it for each.
 /// - `numerics`: `fast`, the default; `exact`, only algorithms that round no more than direct
 ///   convolution; or `half`, as `fast` with weights of 16 bits.

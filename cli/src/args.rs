@@ -64,6 +64,10 @@ pub(crate) struct ModelOptions {
     /// How values may share memory: in-place, freed or never
     #[arg(long, value_name = "WHAT", default_value = "in-place", value_parser = reuse)]
     reuse: Reuse,
+    /// The most memory for all values of a run, such as 500MB. A step of training then computes
+    /// values again in place of keeping them, as far as that is necessary [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory: Option<usize>,
     /// Write the names of compiled code to /tmp/perf-PID.map, for `perf`
     #[arg(long)]
     perf_map: bool,
@@ -125,6 +129,7 @@ impl Common {
             .numerics(own.numerics)
             .passes(own.passes.selection())
             .reuse(own.reuse)
+            .memory(own.memory)
             .cache_dir(own.cache.clone())
             .perf_map(own.perf_map)
             .tuned(if is_compiled { own.choices.get(self.wish()) } else { None })
@@ -257,6 +262,7 @@ impl Common {
             OptionName::Seed => own.seed.is_some(),
             OptionName::Passes => return own.passes.given(),
             OptionName::Reuse => own.reuse != Reuse::default(),
+            OptionName::Memory => own.memory.is_some(),
             OptionName::PerfMap => own.perf_map,
             OptionName::Tuned => own.tuned_file().is_some(),
             _ => false,
@@ -402,6 +408,26 @@ fn reuse(text: &str) -> Result<Reuse, String> {
         "freed" => Ok(Reuse::Freed),
         "never" => Ok(Reuse::Never),
         _ => Err("expected in-place, freed or never".to_owned()),
+    }
+}
+
+/// A number of bytes: `800MB`, `1.5 GB`, or without a unit.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    const UNITS: [(&str, f64); 7] = [
+        ("kib", 1024.0),
+        ("mib", 1048576.0),
+        ("gib", 1073741824.0),
+        ("kb", 1e3),
+        ("mb", 1e6),
+        ("gb", 1e9),
+        ("b", 1.0),
+    ];
+    let text = text.trim().to_ascii_lowercase();
+    let with_unit = UNITS.iter().find_map(|&(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)));
+    let (number, bytes) = with_unit.unwrap_or((&text, 1.0));
+    match number.trim_end().parse::<f64>() {
+        Ok(number) if number > 0.0 && number * bytes < 1e15 => Ok((number * bytes) as usize),
+        _ => Err("expected a size, such as 500MB or 2GiB".to_owned()),
     }
 }
 

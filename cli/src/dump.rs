@@ -67,12 +67,12 @@ enum Dump {
 impl Dump {
     /// The options that have no effect on a stage.
     fn ignores(self) -> &'static [OptionName] {
-        use OptionName::{Isa, Numerics, Passes, PerfMap, Reuse, Threads, Tuned};
+        use OptionName::{Isa, Memory, Numerics, Passes, PerfMap, Reuse, Threads, Tuned};
         match self {
-            Dump::Graph => &[Passes, Isa, Threads, Numerics, Reuse, Tuned, PerfMap],
-            Dump::Fused | Dump::Dot | Dump::Scheduled => {
-                &[Isa, Threads, Numerics, Reuse, Tuned, PerfMap]
-            }
+            Dump::Graph => &[Passes, Isa, Threads, Numerics, Reuse, Memory, Tuned, PerfMap],
+            Dump::Fused | Dump::Dot => &[Isa, Threads, Numerics, Reuse, Memory, Tuned, PerfMap],
+            // What is computed again depends on the plan.
+            Dump::Scheduled => &[PerfMap],
             Dump::Plan | Dump::Program | Dump::Clif | Dump::Asm => &[PerfMap],
         }
     }

@@ -16,6 +16,7 @@ use resnetc::training::TrainingError;
 use resnetc::{Error, ErrorCode, RunError};
 
 use crate::nearest::nearest;
+use crate::units::bytes;
 
 /// Exit code of a command whose work failed.
 const FAILED: u8 = 1;
@@ -176,6 +177,7 @@ pub(crate) fn flag(option: OptionName) -> &'static str {
         OptionName::Seed => "--seed",
         OptionName::Passes => "--no-pass, --only-pass or --unfused",
         OptionName::Reuse => "--reuse",
+        OptionName::Memory => "--memory",
         OptionName::CacheDir => "--cache",
         OptionName::PerfMap => "--perf-map",
         OptionName::Tuned => "--tuned",
@@ -222,6 +224,11 @@ impl From<Error> for Failure {
                 Some((what, help)) => Failure::file(model, what).help(help),
                 None => Failure::file(model, reason),
             },
+            Error::MemoryLimit { limit, least } => {
+                let [limit, least] = [limit, least].map(|&size| bytes(size));
+                Failure::new(format!("a run needs at least {least} for its values; --memory allows {limit}"))
+                    .help("allow more, or have fewer images in a run with --batch N")
+            }
             Error::NotCompiled(_) | Error::Pass(PassError::NotLowered { .. }) => Failure::of(&error)
                 .help("`resnetc run --interpret` runs the network without compiled code, slowly"),
             Error::Export(ExportError::Exists { .. }) => {

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use resnetc::compile::{ForGradients, Values};
 use resnetc::import::safetensors;
 use resnetc::spec::{Spec, SpecErrorKind, Weights};
 use resnetc::training::{Optimizer, Recipe, TrainingError};
 use resnetc::{Description, ErrorCode, Network, Options};
 
 use crate::failure::Failure;
+use crate::units::bytes;
 
 /// Whether the command is about a step of training.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -67,6 +69,16 @@ pub(crate) fn network(
     };
     let network = recipe.network(&spec, &Weights::Map(map), options);
     network.map_err(|error| about(error, weights))
+}
+
+/// What is in memory for the gradients of a step, in a line.
+pub(crate) fn for_gradients(found: &ForGradients) -> String {
+    let of = |values: Values, what| format!("{} {what} ({})", values.count, bytes(values.bytes));
+    let kept = format!("values for gradients: {}", of(found.kept, "kept"));
+    match found.again.count {
+        0 => kept,
+        _ => format!("{kept}, {}", of(found.again, "computed again")),
+    }
 }
 
 /// The description of a network that is trained.

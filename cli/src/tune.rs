@@ -77,6 +77,7 @@ impl From<CacheError> for Failure {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    args.common.refuse(&[OptionName::Memory], "layers are measured one by one")?;
     if args.common.model.numerics == Numerics::Exact {
         args.common.refuse(&[OptionName::Tuned], "exact numerics leave nothing to measure")?;
     }

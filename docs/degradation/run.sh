@@ -1,7 +1,9 @@
 #!/bin/sh
 # Trains the networks of the experiment: run.sh FASHION_MNIST RESULTS [SEED ...]
 #
-# A network whose log is complete is not trained again, so the script can be ended and started anew.
+# A network that is trained is not trained again, and one whose training was ended goes on, so the
+# script can be ended and started anew, and scripts with different seeds can run side by side.
+# RESNETC is the program, FLAGS what else it is given, such as --threads 1.
 set -eu
 data=$1 results=$2
 shift 2
@@ -10,18 +12,18 @@ resnetc=${RESNETC:-resnetc}
 mkdir -p "$results"
 [ $# -gt 0 ] || set -- 0 1 2
 for seed in "$@"; do
-    for network in plain20 resnet20 plain56 resnet56 resnet20b resnet20c; do
+    for network in resnet20 resnet56 plain20 plain56 resnet20b resnet20c; do
         name=$network-$seed
-        log=$results/$name.jsonl
-        if [ -f "$results/$name.safetensors" ] && [ ! -f "$results/$name.checkpoint.safetensors" ]; then
-            continue
-        fi
         resume=
         if [ -f "$results/$name.checkpoint.safetensors" ]; then
             resume=--resume
+        elif [ -f "$results/$name.safetensors" ]; then
+            continue
         fi
         echo "$name"
+        # shellcheck disable=SC2086 # flags are words
         "$resnetc" train "$here/specs/$network.toml" --data "$data" -o "$results/$name.safetensors" \
-            --pictures 20000 --epochs 12 --seed "$seed" --log "$log" $resume
+            --pictures 10000 --batch 16 --rate 0.0125 --epochs 30 --drops 21,27 \
+            --seed "$seed" --log "$results/$name.jsonl" $resume ${FLAGS:-}
     done
 done

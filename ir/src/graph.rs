@@ -415,6 +415,16 @@ impl Graph {
         moved.into_iter().map(|(_, user, _)| NodeId(user)).collect()
     }
 
+    /// Makes every use of `old` by one node a use of `new`.
+    pub(crate) fn redirect_in(&mut self, reader: NodeId, old: NodeId, new: NodeId) {
+        let edges = self.dag.edges_connecting(old.0, reader.0);
+        let moved: Vec<_> = edges.map(|edge| (edge.id(), *edge.weight())).collect();
+        for (edge, port) in moved {
+            self.dag.remove_edge(edge);
+            self.dag.add_edge(new.0, reader.0, port);
+        }
+    }
+
     /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns the
     /// removed nodes.
     pub(crate) fn remove_unused(&mut self, root: NodeId) -> Vec<(NodeId, Node)> {

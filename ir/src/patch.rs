@@ -38,6 +38,7 @@ pub struct Patch {
     label: String,
     additions: Vec<Addition>,
     replacements: Vec<(NodeId, Value)>,
+    rereads: Vec<(NodeId, NodeId, Value)>,
     layouts: Vec<(Value, Layout)>,
     carried: Vec<(NodeId, Value)>,
 }
@@ -74,6 +75,7 @@ impl Patch {
             label: label.into(),
             additions: Vec::new(),
             replacements: Vec::new(),
+            rereads: Vec::new(),
             layouts: Vec::new(),
             carried: Vec::new(),
         }
@@ -103,6 +105,11 @@ impl Patch {
     /// are then unused are removed, and so are operands that only they used.
     pub fn replace(&mut self, old: NodeId, new: impl Into<Value>) {
         self.replacements.push((old, new.into()));
+    }
+
+    /// Makes every use of `old` by one of the graph's nodes a use of `new`.
+    pub fn replace_in(&mut self, reader: NodeId, old: NodeId, new: impl Into<Value>) {
+        self.rereads.push((reader, old, new.into()));
     }
 
     /// Makes a value the next one of an input that has a next value ([`Graph::carry`]).
@@ -152,6 +159,10 @@ impl Graph {
         let replaced: Vec<(NodeId, NodeId)> =
             patch.replacements.iter().map(|&(old, new)| (old, resolve(new, &added))).collect();
         let mut redirected = Vec::new();
+        for &(reader, old, new) in &patch.rereads {
+            self.redirect_in(reader, old, resolve(new, &added));
+            redirected.push(reader);
+        }
         for &(old, new) in &replaced {
             redirected.extend(self.redirect(old, new, &added));
         }
@@ -179,7 +190,8 @@ impl Graph {
             };
             added.push(node);
         }
-        for &(old, new) in &patch.replacements {
+        let rereads = patch.rereads.iter().map(|&(_, old, new)| (old, new));
+        for (old, new) in patch.replacements.iter().copied().chain(rereads) {
             let (before, after) =
                 (self.node(old).ty.to_planar(), self.node(resolve(new, added)).ty.to_planar());
             if before != after {

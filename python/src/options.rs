@@ -51,6 +51,7 @@ const KEYS: &[Key] = &[
     Key { name: "dims", takes: "a dict from names of dimensions to extents", set: dims },
     Key { name: "engine", takes: "\"compiled\", \"interpreted\" or \"auto\"", set: engine },
     Key { name: "isa", takes: "\"auto\" or one of `resnetc.isas()`", set: isa },
+    Key { name: "memory", takes: NUMBER, set: memory },
     Key { name: "no_pass", takes: "names of passes, without `only_pass=`", set: no_pass },
     Key { name: "numerics", takes: "\"fast\", \"half\" or \"exact\"", set: numerics },
     Key { name: "only_pass", takes: "names of passes, without `no_pass=`", set: only_pass },
@@ -203,6 +204,11 @@ fn reuse(given: &mut Given, value: &Bound<'_, PyAny>) -> Result<(), Wrong> {
     const REUSES: &[(&str, Reuse)] =
         &[("in-place", Reuse::InPlace), ("freed", Reuse::Freed), ("never", Reuse::Never)];
     given.options.reuse = entry(REUSES, value)?;
+    Ok(())
+}
+
+fn memory(given: &mut Given, value: &Bound<'_, PyAny>) -> Result<(), Wrong> {
+    given.options.memory = Some(number(value)?);
     Ok(())
 }
 

@@ -94,6 +94,7 @@ def test_options_of_the_wrong_type_or_value() -> None:
         "numerics": "exactly",
         "engine": "fast",
         "reuse": "always",
+        "memory": 0,
         "seed": -1,
     }
     for name, value in wrong_values.items():

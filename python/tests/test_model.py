@@ -55,6 +55,7 @@ def test_options_have_effects(bundled: resnetc.Model) -> None:
         {"engine": "interpreted"},
         {"no_pass": ["fold_batch_norm"]},
         {"reuse": "never"},
+        {"memory": 1 << 30},
     ):
         y = resnetc.compile(BUNDLED, **options)(x)
         assert np.abs(y - wanted).max() <= 1e-4 * scale, options

@@ -43,6 +43,7 @@ impl Key {
             seed: _,
             passes,
             reuse,
+            memory,
             share: _,
             cache_dir: _,
             perf_map: _,
@@ -51,7 +52,7 @@ impl Key {
         let mut hasher = Digester::new("options");
         hasher.add(format!("{isa} {machine:?} {cpu}").as_bytes());
         hasher.add(format!("{batch:?} {dims:?} {shapes:?} {outputs:?}").as_bytes());
-        hasher.add(format!("{passes:?} {reuse:?} {tuned:?}").as_bytes());
+        hasher.add(format!("{passes:?} {reuse:?} {memory:?} {tuned:?}").as_bytes());
         let (contents, options) = (contents.digest, hasher.finish());
         Ok(Key { contents, options, version: version() })
     }

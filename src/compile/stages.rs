@@ -14,16 +14,19 @@ use crate::host::caches::core_cache_bytes;
 use crate::host::cpu::Vendor;
 use crate::isa::Isa;
 use crate::kernels::geometry::Zero;
-use crate::kernels::published::{Offer, Published};
-use crate::kernels::sink::{ALIGN, Machine, Pack, Sink};
+use crate::kernels::published::Published;
+use crate::kernels::sink::{Machine, Pack, Sink};
 use crate::kernels::{self, KernelError, NotCompiled, Operand, PlacedStep};
 use crate::options::Options;
 use crate::passes::{self, Remarks};
-use crate::plan::{self, Plan, Reuse, Workspace};
+use crate::plan::Plan;
 use crate::report::class::class;
+use crate::report::compilation::ForGradients;
 use crate::runtime::model::StepInfo;
 
-use super::choose::{Choices, choose};
+use super::choose::Choices;
+use super::planned::Planned;
+use super::recompute;
 
 /// A network after all stages except code generation: scheduled, with a plan for every convolution
 /// and a place for every value.
@@ -41,13 +44,15 @@ pub struct Stages {
     pub isa: Isa,
     /// The machine that it is planned for.
     pub machine: Machine,
+    /// What is in memory for gradients, if the network is a step of training.
+    pub for_gradients: Option<ForGradients>,
 }
 
 impl Stages {
     /// Takes a graph through all stages.
     ///
     /// # Errors
-    /// As [`schedule`] and [`machine`].
+    /// As [`schedule`] and [`Stages::of_scheduled`].
     pub fn of(mut graph: Graph, options: &Options) -> Result<Self, Error> {
         let remarks = schedule(&mut graph, options)?;
         Stages::of_scheduled(graph, remarks, options)
@@ -56,23 +61,33 @@ impl Stages {
     /// Takes a scheduled graph through the remaining stages: chooses algorithms, and plans memory.
     ///
     /// # Errors
-    /// As [`machine`].
+    /// As [`machine`], and if the values need more memory than the options allow.
     pub fn of_scheduled(graph: Graph, remarks: Remarks, options: &Options) -> Result<Self, Error> {
         let (isa, machine) = machine(options)?;
-        Ok(Stages::on(graph, remarks, options, isa, machine))
+        Stages::on(graph, remarks, options, isa, machine)
     }
 
     /// As [`Stages::of_scheduled`], on a machine that need not be this one.
+    ///
+    /// # Errors
+    /// If the values need more memory than the options allow.
     pub fn on(
         graph: Graph,
         remarks: Remarks,
         options: &Options,
         isa: Isa,
         machine: Machine,
-    ) -> Self {
-        let choices = choose(&graph, options, &machine);
-        let plan = plan(&graph, &choices, options.reuse);
-        Stages { graph, choices, plan, remarks, isa, machine }
+    ) -> Result<Self, Error> {
+        let planned = Planned::of(graph, options, &machine);
+        let (planned, for_gradients) = match options.memory {
+            Some(limit) => recompute::within(limit, planned, options, &machine)?,
+            None => {
+                let kept = recompute::kept(&planned.graph);
+                (planned, kept)
+            }
+        };
+        let Planned { graph, choices, plan } = planned;
+        Ok(Stages { graph, choices, plan, remarks, isa, machine, for_gradients })
     }
 
     /// Lowers every step.
@@ -135,27 +150,6 @@ pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let machine = Machine::new(isa.target(), threads, core_cache_bytes(), Vendor::host());
     let (precision, images) = (options.numerics.precision(), options.numerics.images());
     Ok((isa, Machine { precision, images, ..machine }))
-}
-
-/// Plans the memory of a scheduled graph, with what the chosen algorithms need besides values.
-pub fn plan(graph: &Graph, choices: &Choices, reuse: Reuse) -> Plan {
-    let workspace = |node: NodeId| {
-        let Some(choice) = choices.get(node) else {
-            let types: Vec<_> = graph.operands(node).iter().map(|&o| &graph.node(o).ty).collect();
-            let scratch = kernels::scratch_bytes(&graph.node(node).op, &types);
-            return Workspace { scratch, ..Workspace::default() };
-        };
-        let is_read = |offer: &Offer| {
-            let reads = |(reader, operand)| Some(choices.get(reader)?.plan.reads(operand));
-            graph.users(node).into_iter().any(|user| reads(user).flatten() == Some(offer.fact))
-        };
-        let published = choice.plan.offers().into_iter().filter(is_read).collect();
-        let scratch = choice.plan.scratch_bytes().next_multiple_of(ALIGN);
-        Workspace { scratch: scratch + choice.plan.packed_bytes(), published }
-    };
-    let nodes = graph.topo().into_iter();
-    let workspaces: HashMap<_, _> = nodes.map(|node| (node, workspace(node))).collect();
-    plan::plan(graph, reuse, &|node| workspaces.get(&node).cloned().unwrap_or_default())
 }
 
 /// Lowers every step of a plan.

@@ -124,7 +124,7 @@ pub fn export(network: &Network, how: &Export) -> Result<Exported, ExportFailure
     let mut graph = network.graph().clone();
     let passes = options.pass_options_for(target.isa());
     let remarks = passes::run(&mut graph, &passes).map_err(Error::from)?;
-    let stages = Stages::on(graph, remarks, options, target.isa(), machine);
+    let stages = Stages::on(graph, remarks, options, target.isa(), machine)?;
     crate::plan::verify::verify(&stages.graph, &stages.plan).map_err(Error::Plan)?;
     let mut lowered = stages.lower()?;
     let segment = packed_alone(&mut lowered, machine.threads)?;

@@ -41,6 +41,7 @@ setters! {
     seed: u64;
     passes: PassSelection;
     reuse: Reuse;
+    memory: impl Into<Option<usize>>;
     share: impl Into<Option<Model>>;
     cache_dir: impl Into<Option<PathBuf>>;
     perf_map: bool;

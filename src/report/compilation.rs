@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use resnetc_ir::{Graph, NodeId};
 use serde::{Deserialize, Serialize};
 
 use crate::host::executable::Refusal;
@@ -56,6 +57,39 @@ pub struct CompileReport {
     pub compiled: Vec<KernelInfo>,
     /// How each convolution is computed, and which algorithms were considered.
     pub convolutions: Vec<ChosenConvolution>,
+    /// What is in memory for gradients, if the network is a step of training.
+    pub for_gradients: Option<ForGradients>,
+}
+
+/// What a step of training has in memory for its gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForGradients {
+    /// Values that are computed for the loss and read again.
+    pub kept: Values,
+    /// Values that are computed again in place of being kept
+    /// ([`Options::memory`](crate::Options::memory)).
+    pub again: Values,
+    /// The multiply-adds that this takes.
+    pub macs: u64,
+}
+
+/// Some values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Values {
+    /// How many.
+    pub count: usize,
+    /// Their size, without borders and unused lanes.
+    pub bytes: usize,
+}
+
+impl Values {
+    /// These values of a graph.
+    pub(crate) fn of(graph: &Graph, nodes: impl Iterator<Item = NodeId>) -> Self {
+        nodes.fold(Values::default(), |sum, node| Values {
+            count: sum.count + 1,
+            bytes: sum.bytes + graph.node(node).ty.bytes(),
+        })
+    }
 }
 
 /// How a compilation used the folder of compiled networks
@@ -117,6 +151,7 @@ impl CompileReport {
             memory: MemoryPlan::default(),
             compiled: Vec::new(),
             convolutions: Vec::new(),
+            for_gradients: None,
         }
     }
 

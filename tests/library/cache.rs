@@ -172,6 +172,7 @@ fn every_option_that_changes_the_code_is_in_the_key() {
         all().isa(IsaChoice::Exactly(Isa::Baseline)),
         all().passes(PassSelection::None),
         all().reuse(resnetc::Reuse::Never),
+        all().memory(1 << 30),
         all().outputs(vec!["layer1".to_owned()]),
     ];
     let two = all().thread_count().expect("a number") == 1;

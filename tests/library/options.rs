@@ -35,6 +35,7 @@ fn options() -> Vec<(OptionName, Options)> {
         (OptionName::Seed, all().seed(1)),
         (OptionName::Passes, all().passes(PassSelection::None)),
         (OptionName::Reuse, all().reuse(Reuse::Never)),
+        (OptionName::Memory, all().memory(1 << 30)),
         (
             OptionName::Share,
             all().share(

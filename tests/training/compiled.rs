@@ -11,7 +11,7 @@ use resnetc_testing::running::isas;
 use crate::support::{Values, drawn, step};
 
 /// Everything that a step is given.
-fn given(graph: &Graph, case: &Case) -> Values {
+pub(crate) fn given(graph: &Graph, case: &Case) -> Values {
     let weights = &case.weights;
     let value = |&id: &_| {
         let node = graph.node(id);
@@ -34,7 +34,7 @@ fn given(graph: &Graph, case: &Case) -> Values {
 }
 
 /// The results of a compiled step, run twice from the same state on memory full of NaN.
-fn run(model: &Model, given: &Values) -> Vec<Vec<f32>> {
+pub(crate) fn run(model: &Model, given: &Values) -> Vec<Vec<f32>> {
     let mut context = model.context().expect("memory for an arena");
     context.poison();
     let mut once = || {

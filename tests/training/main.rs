@@ -3,6 +3,7 @@
 
 mod compiled;
 mod family;
+mod memory;
 mod optimizers;
 mod refused;
 mod support;

@@ -32,6 +32,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("cache", "folder", ""),
     ("engine", "auto", "fast"),
     ("isa", "baseline", "mmx"),
+    ("memory", "1000000", "0"),
     ("no-pass", "cse", ""),
     ("numerics", "half", "slow"),
     ("only-pass", "cse", ""),

@@ -119,6 +119,7 @@ fn row(ladder: &Ladder, i: usize, compiled: &Compiled, times: Stats, agreed: Agr
 
 /// Refuses what can be refused before the work.
 fn check(args: &Args) -> Result<(), Failure> {
+    args.common().refuse(&[OptionName::Memory], "levels need different amounts of memory")?;
     args.common().refuse(&[OptionName::Tuned], "measured choices apply to the full network only")
 }
 

@@ -15,9 +15,9 @@ use super::against::Against;
 use super::compare::{Compared, Figures};
 use super::crowd::Crowd;
 use super::layers::{Layers, gflops};
-use crate::profile;
 use crate::run::list_phases;
 use crate::units::{bytes, count, plural};
+use crate::{profile, step};
 
 /// What is timed.
 #[derive(Serialize)]
@@ -83,8 +83,9 @@ fn choices(options: &Options) -> Vec<String> {
         Reuse::Freed => Some("memory used again once it is free".to_owned()),
         Reuse::Never => Some("no memory used twice".to_owned()),
     };
+    let memory = options.memory.map(|limit| format!("at most {} of values", bytes(limit)));
     let outputs = (!options.outputs.is_empty()).then(|| options.outputs.join(", "));
-    let all = [passes, numerics, reuse, outputs.map(|names| format!("outputs {names}"))];
+    let all = [passes, numerics, reuse, memory, outputs.map(|names| format!("outputs {names}"))];
     all.into_iter().flatten().collect()
 }
 
@@ -217,4 +218,7 @@ fn figures(text: &mut String, figures: &Figures) {
             layers => format!(", {} tuned", plural(layers, "layer")),
         }
     );
+    if let Some(found) = &compiled.for_gradients {
+        let _ = writeln!(text, "         {}", step::for_gradients(found));
+    }
 }

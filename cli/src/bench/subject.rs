@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use resnetc::compile::ForGradients;
 use resnetc::ir::memory::copied;
 use resnetc::{Context, Isa, Model, Network};
 use serde::Serialize;
@@ -61,6 +62,8 @@ pub(super) struct Compiled {
     pub(super) weight_bytes: usize,
     pub(super) code_bytes: usize,
     pub(super) kernels: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) for_gradients: Option<ForGradients>,
     /// Regions that a run calls, one after the other.
     pub(super) steps: usize,
     /// Layers whose algorithm was chosen by measured times.
@@ -82,6 +85,7 @@ impl Compiled {
             weight_bytes: report.weight_bytes,
             code_bytes: report.code_bytes,
             kernels: report.kernels,
+            for_gradients: report.for_gradients,
             steps: model.steps().len(),
             tuned: report.tuned,
             isa: report.isa,

@@ -8,6 +8,7 @@ mod reproduce;
 
 pub(crate) use args::Args;
 
+use resnetc::advice::OptionName;
 use resnetc::check::{
     Bisection, Cause, Check, CheckError, CheckReport, Finding, Outcome, TOLERANCE,
 };
@@ -30,6 +31,7 @@ impl From<CheckError> for Failure {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    args.common.refuse(&[OptionName::Memory], "all values are kept, to be compared")?;
     let place = Place::of(args.reproduce.as_deref(), &args.model)?;
     let common = args.common.training(args.step.optimizer());
     let loaded = inputs::load(&args.model, args.input.as_deref(), &common)?;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use resnetc::compile::Stages;
+use resnetc::compile::{ForGradients, Stages};
 use resnetc::ir::Op;
 use resnetc::report::explain::Explanation;
 use serde::Serialize;
 
+use crate::step;
 use crate::units::{bytes, plural};
 
 /// Lines of each list, at most.
@@ -29,6 +30,8 @@ pub(super) struct Summary {
     algorithms: Vec<Count>,
     arena_bytes: usize,
     arena_lower_bound: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_gradients: Option<ForGradients>,
 }
 
 /// How often something occurs.
@@ -71,10 +74,11 @@ impl Summary {
             algorithms: counts(stages.steps().filter_map(algorithm)),
             arena_bytes: stages.plan.peak,
             arena_lower_bound: stages.plan.lower_bound,
+            for_gradients: stages.for_gradients,
         }
     }
 
-    /// At most three lists of a few lines, and two more lines.
+    /// At most three lists of a few lines, and three more lines.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail, here and below.
@@ -86,6 +90,9 @@ impl Summary {
             bytes(self.arena_bytes),
             bytes(self.arena_lower_bound)
         );
+        if let Some(found) = &self.for_gradients {
+            let _ = writeln!(text, "{}", step::for_gradients(found));
+        }
         list(&mut text, "rewrites applied", &self.applied);
         list(&mut text, "rewrites declined", &self.declined);
         list(&mut text, "convolutions", &self.algorithms);
@@ -117,6 +124,8 @@ fn list(text: &mut String, title: &str, counts: &[Count]) {
 
 #[cfg(test)]
 mod tests {
+    use resnetc::compile::Values;
+
     use super::*;
 
     #[test]
@@ -140,6 +149,7 @@ mod tests {
             (0..9).map(|i| Count { what: format!("pass: {}{i}", "ü".repeat(90)), count: 9999 });
         let long: Vec<Count> = long.collect();
         let many = || long.iter().map(|c| Count { what: c.what.clone(), ..*c }).collect();
+        let most = Values { count: 99_999, bytes: 999_900_000_000 };
         let summary = Summary {
             operators: 99_999,
             steps: 99_999,
@@ -148,6 +158,7 @@ mod tests {
             algorithms: many(),
             arena_bytes: 999_900_000_000,
             arena_lower_bound: 999_900_000_000,
+            for_gradients: Some(ForGradients { kept: most, again: most, macs: u64::MAX }),
         };
         let text = summary.text();
         assert!(text.lines().count() <= 24, "{text}");

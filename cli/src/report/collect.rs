@@ -47,6 +47,7 @@ pub(super) fn report(model: &Path, network: &Network, survey: Survey) -> Result<
             layer_runs: survey.step_runs,
         },
         memory: survey.model.plan().clone(),
+        for_gradients: stages.for_gradients,
         graphs: graphs(network.graph(), &stages),
         explanation: survey.model.explain(),
         machine,

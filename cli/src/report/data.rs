@@ -1,5 +1,6 @@
 //! The contents of a report: plain data, which `--json` prints and the page draws.
 
+use resnetc::compile::ForGradients;
 use resnetc::noise::Noise;
 use resnetc::profile::share::ShareOf;
 use resnetc::report::explain::Explanation;
@@ -19,6 +20,9 @@ pub(crate) struct Report {
     pub(crate) layers: Vec<ReportLayer>,
     pub(crate) roofs: Roofs,
     pub(crate) memory: MemoryPlan,
+    /// What is in memory for the gradients of a step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) for_gradients: Option<ForGradients>,
     pub(crate) graphs: Graphs,
     pub(crate) explanation: Explanation,
     pub(crate) machine: ReportMachine,

@@ -53,7 +53,7 @@ pub(crate) fn section(report: &Report) -> Markup {
 }
 
 /// Capitalizes the first letter.
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|c| c.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -4,8 +4,10 @@ use maud::{Markup, html};
 use resnetc::report::plan::{MemoryPlan, PlannedBuffer, PlannedValue, Role};
 
 use super::data::Report;
+use super::headline::capital;
 use super::scale::Scale;
 use super::svg::{Plot, columns, extents, percent, px, rows, short, table};
+use crate::step;
 use crate::units::{bytes, plural};
 
 /// Height of the plot.
@@ -28,6 +30,9 @@ pub(crate) fn section(report: &Report) -> Markup {
                 (plural(memory.buffers.len(), "buffer")) ", "
                 (plural(aliases, "value")) " in the place of an operand, "
                 (plural(scratch, "buffer")) " of scratch memory."
+                @if let Some(found) = &report.for_gradients {
+                    " " (capital(&step::for_gradients(found))) "."
+                }
             }
             (plot(memory))
             ul .legend {

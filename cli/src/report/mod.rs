@@ -134,6 +134,7 @@ fn summary(report: &Report) -> String {
 /// Refuses what can be refused before the work.
 fn check(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::Passes], "a report compares all levels of passes")?;
+    args.common.refuse(&[OptionName::Memory], "levels need different amounts of memory")?;
     args.common.refuse(&[OptionName::Tuned], "measured choices apply to the full network only")?;
     match &args.output {
         Some(path) => output::check_text(path, &args.common.reads(&args.model)),

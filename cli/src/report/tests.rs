@@ -141,6 +141,7 @@ fn made(name: &str) -> Report {
             difference: 1e-7,
             tolerance: 1e-5,
         },
+        for_gradients: None,
         ladder: Ladder {
             levels: vec![
                 level("unfused"),

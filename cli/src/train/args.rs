@@ -13,7 +13,7 @@ use super::checkpoint;
 use super::data::Augmentation;
 use super::plan::Plan;
 use super::schedule::{Course, Schedule};
-use crate::args::{name, positive, threads, warn_of_threads, whole};
+use crate::args::{name, positive, size, threads, warn_of_threads, whole};
 use crate::failure::Failure;
 use crate::output;
 use crate::step::OptimizerName;
@@ -106,6 +106,11 @@ pub(crate) struct Args {
     /// Threads of a step [default: as many as the process may use]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(super) threads: Option<usize>,
+    /// The most memory for all values of a step, such as 500MB: values are computed again in place
+    /// of being kept, as far as that is necessary. The weights will be the same, bit for bit
+    /// [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) memory: Option<usize>,
     /// Instruction set, as for `resnetc run`
     #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
     isa: IsaChoice,

@@ -59,8 +59,9 @@ impl<'a> Session<'a> {
         drop(Batches::training(&train, &recipe, pace(args, 0), epoch(args, 0, 0))?);
         drop(Batches::evaluation(&test, &recipe, pace(args, 0))?);
         let plan = args.plan(&spec, train.len());
-        let trainer = Trainer::new(&spec, &args.recipe(), weights, args.options())
-            .map_err(|error| unfit(error, args))?;
+        let trainer =
+            Trainer::new(&spec, &args.recipe(), weights, args.options().memory(args.memory))
+                .map_err(|error| unfit(error, args))?;
         let (schedule, log) = (args.schedule(), Log::new(args.log.clone(), Vec::new()));
         let (tally, interrupt) = (Tally::default(), Interrupt::listen());
         let mut session = Session {

@@ -64,6 +64,37 @@ fn a_step_is_checked_layer_by_layer() {
 }
 
 #[test]
+fn a_step_fits_a_limit_of_memory() {
+    let spec = small("step_memory");
+    let step = ["bench", text(&spec), "--train", "--batch", "32", "--iters", "1"];
+    let full = json(&[&step[..], &["--json"]].concat());
+    let bytes = |report: &Value, name: &str| report["for_gradients"][name]["bytes"].as_u64();
+    assert_eq!(bytes(&full, "again"), Some(0));
+    let arena = full["arena_bytes"].as_u64().unwrap();
+    let limit = format!("{}kB", 9 * arena / 10_000);
+    let limited = json(&[&step[..], &["--memory", &limit, "--json"]].concat());
+    assert!(limited["arena_bytes"].as_u64().unwrap() <= 9 * arena / 10);
+    assert!(bytes(&limited, "again") > Some(0) && bytes(&limited, "kept") < bytes(&full, "kept"));
+    let said = succeed(&[&step[..], &["--memory", &limit]].concat());
+    assert!(
+        said.contains("values for gradients: ") && said.contains(" computed again ("),
+        "{said}"
+    );
+    fail(
+        &[&step[..], &["--memory", "1kB"]].concat(),
+        &["a run needs at least ", "--memory allows 1.00 kB", "[memory-limit]"],
+    );
+    for size in ["0", "much", "1e99GB"] {
+        misuse(
+            &[&step[..], &["--memory", size]].concat(),
+            "expected a size, such as 500MB or 2GiB",
+        );
+    }
+    let check = ["check", text(&spec), "--train", "--memory", "1GB"];
+    misuse(&check, "--memory has no effect: all values are kept");
+}
+
+#[test]
 fn a_step_can_be_looked_at() {
     let spec = small("step_look");
     let explained = succeed(&["explain", text(&spec), "--train", "--batch", "4"]);

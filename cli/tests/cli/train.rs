@@ -117,6 +117,12 @@ fn a_seed_gives_the_same_weights_for_any_number_of_threads() {
     place.train("a.safetensors", &["--epochs", "2", "--threads", "1"]);
     place.train("b.safetensors", &["--epochs", "2", "--threads", "2"]);
     place.train("c.safetensors", &["--epochs", "2", "--threads", "2", "--seed", "1"]);
+    let net = place.path("net.toml");
+    let step = json(&["bench", text(&net), "--train", "--batch", "8", "--iters", "1", "--json"]);
+    let less = (step["arena_bytes"].as_u64().unwrap() - 1).to_string();
+    place.train("d.safetensors", &["--epochs", "2", "--memory", &less]);
+    assert_eq!(place.bytes("a.safetensors"), place.bytes("d.safetensors"));
+    place.refuse("e.safetensors", &["--memory", "10kB"], &["[memory-limit]"]);
     assert_eq!(place.bytes("a.safetensors"), place.bytes("b.safetensors"));
     assert_ne!(place.bytes("a.safetensors"), place.bytes("c.safetensors"));
 }

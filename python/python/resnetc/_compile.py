@@ -57,6 +57,7 @@ def compile(
     no_pass: str | Sequence[str] | None = None,
     only_pass: str | Sequence[str] | None = None,
     reuse: Literal["in-place", "freed", "never"] | None = None,
+    memory: int | None = None,
     perf_map: bool | None = None,
     tuned: StrPath | None = None,
     cache_dir: StrPath | None = None,
@@ -82,6 +83,7 @@ def compile(
       interprets only where the system allows no executable memory.
     - `no_pass`, `only_pass`: optional passes to leave out, or to run and no other.
     - `reuse`: which values may share memory: "in-place", the default, "freed" or "never".
+    - `memory`: the most bytes for the values of a run; a network that needs more is refused.
     - `perf_map`: whether to name the compiled code for `perf`.
     - `tuned`: a file of measured times, of `resnetc tune`.
     - `cache_dir`: a folder of compiled networks. A network that is in it is not compiled again, and
@@ -98,6 +100,7 @@ def compile(
     options = dict(
         threads=threads, batch=batch, isa=isa, numerics=numerics, outputs=outputs, shapes=shapes,
         dims=dims, weights=weights, seed=seed, engine=engine, no_pass=no_pass,
-        only_pass=only_pass, reuse=reuse, perf_map=perf_map, tuned=tuned, cache_dir=cache_dir,
+        only_pass=only_pass, reuse=reuse, memory=memory, perf_map=perf_map, tuned=tuned,
+        cache_dir=cache_dir,
     )  # fmt: skip
     return _native.load(source(model), folder, given(options))

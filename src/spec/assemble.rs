@@ -37,6 +37,8 @@ pub(super) struct Assembled {
     pub(super) graph: Graph,
     /// The last value.
     pub(super) output: Option<NodeId>,
+    /// The results of the blocks.
+    pub(super) blocks: Vec<(String, NodeId)>,
 }
 
 /// Builds a sketch for input images of a shape `[N, C, H, W]`.
@@ -65,7 +67,8 @@ pub(super) fn assemble(
         };
         ids.push(id);
     }
-    Ok(Assembled { graph, output: ids.last().copied() })
+    let blocks = sketch.blocks.into_iter().map(|(name, node)| (name, ids[node])).collect();
+    Ok(Assembled { graph, output: ids.last().copied(), blocks })
 }
 
 fn check_input(shape: &[usize]) -> Result<(), SpecError> {

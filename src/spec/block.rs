@@ -28,11 +28,13 @@ type Units = Vec<ConvForm>;
 impl Spec {
     /// One residual or plain block.
     pub(super) fn block(&self, s: &mut Sketch, x: Value, site: &Site) -> Result<Value, SpecError> {
-        match (self.block, self.order) {
+        let result = match (self.block, self.order) {
             (Block::Highway, _) => self.highway(s, x, site),
             (_, Order::Post) => self.post(s, x, site),
             (_, Order::Pre) => self.pre(s, x, site),
-        }
+        }?;
+        s.blocks.push((site.name.clone(), result.node));
+        Ok(result)
     }
 
     /// A convolution, with a bias if nothing normalizes its result.

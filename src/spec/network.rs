@@ -21,7 +21,7 @@ impl Spec {
         let sketch = self.sketch()?;
         let parameters: Vec<_> = sketch.parameters().cloned().collect();
         let mut constants = Constants(weights.resolve(&parameters)?.into_iter());
-        let Assembled { mut graph, output } =
+        let Assembled { mut graph, output, .. } =
             assemble(sketch, &self.images(batch), &mut constants)?;
         if let Some(output) = output {
             graph.output("output", output);

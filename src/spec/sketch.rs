@@ -157,6 +157,8 @@ impl ConvForm {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sketch {
     pub(super) nodes: Vec<Node>,
+    /// The blocks by their names, and the nodes of their results.
+    pub(super) blocks: Vec<(String, usize)>,
 }
 
 impl Sketch {

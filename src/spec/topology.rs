@@ -197,6 +197,14 @@ impl Spec {
         Ok(self.sketch()?.parameters().cloned().collect())
     }
 
+    /// The names of the blocks, such as `layer1.0`, in their order.
+    ///
+    /// # Errors
+    /// If a value of the description is out of range.
+    pub fn block_names(&self) -> Result<Vec<String>, SpecError> {
+        Ok(self.sketch()?.blocks.into_iter().map(|(name, _)| name).collect())
+    }
+
     /// The number of learned elements, as papers count them.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ pub(crate) struct Trainable {
     pub(crate) parameters: Vec<(Parameter, NodeId)>,
     /// The batch normalizations that are trained, in the order of the layers.
     pub(crate) statistics: Vec<Statistics>,
+    /// The results of the blocks by their names, in their order.
+    pub(crate) blocks: Vec<(String, NodeId)>,
 }
 
 /// What a batch normalization normalizes by, and what it keeps for later.
@@ -45,11 +47,11 @@ impl Spec {
     ) -> Result<Trainable, SpecError> {
         let mut opened = Opened { is_frozen, parameters: Vec::new(), statistics: Vec::new() };
         let assembled = assemble(self.sketch()?, &self.images(batch), &mut opened)?;
-        let Assembled { graph, output: Some(scores) } = assembled else {
+        let Assembled { graph, output: Some(scores), blocks } = assembled else {
             return Err(SpecError::invalid("layers", "give a network without layers".to_owned()));
         };
         let Opened { parameters, statistics, .. } = opened;
-        Ok(Trainable { graph, scores, parameters, statistics })
+        Ok(Trainable { graph, scores, parameters, statistics, blocks })
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `limits` | ranges of the numbers of a recipe |
 //! | [`step`] | network, loss, gradients and updates as one graph |
 //! | `network` | a step as a network, to be inspected and timed |
+//! | `norms` | how large values and gradients are, by depth |
 //! | [`names`] | the names of a step's inputs and outputs |
 //! | `update` | how parameters and running statistics change |
 //! | `scope` | arithmetic as nodes |
@@ -17,6 +18,7 @@ pub mod error;
 mod limits;
 pub mod names;
 mod network;
+mod norms;
 pub mod recipe;
 mod scope;
 pub mod state;
@@ -25,6 +27,7 @@ pub mod trainer;
 mod update;
 
 pub use error::TrainingError;
+pub use norms::Norms;
 pub use recipe::{Decayed, Optimizer, Recipe};
 pub use state::State;
 pub use trainer::{Loss, Trainer, highest};

@@ -10,3 +10,7 @@ pub const RATE: &str = "rate";
 pub const LOSS: &str = "loss";
 /// The scores of the classes before the step, `[N, K]`.
 pub const SCORES: &str = "scores";
+/// The norms of the blocks' results, `[B]`.
+pub const VALUE_NORMS: &str = "norms.values";
+/// The norms of the gradients with respect to the blocks' results, `[B]`.
+pub const GRADIENT_NORMS: &str = "norms.gradients";

@@ -62,6 +62,9 @@ pub struct Recipe {
     /// Layers that stay as they are: prefixes of the names of parameters, up to a dot or the end.
     /// Their normalizations use the running statistics, which stay as well.
     pub frozen: Vec<String>,
+    /// Whether a step also computes the norms of each block's result and of its gradient
+    /// ([`Trainer::norms`](super::Trainer::norms)).
+    pub norms: bool,
 }
 
 impl Recipe {
@@ -75,6 +78,7 @@ impl Recipe {
             smoothing: 0.0,
             momentum: 0.1,
             frozen: Vec::new(),
+            norms: false,
         }
     }
 

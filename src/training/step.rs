@@ -5,6 +5,7 @@ use resnetc_ir::{Graph, GraphError, NodeId, Op, Tensor};
 
 use super::error::TrainingError;
 use super::names;
+use super::norms;
 use super::recipe::{Decayed, Recipe};
 use super::scope::{Added, Scope};
 use super::update::{self, Rates};
@@ -16,14 +17,15 @@ impl Recipe {
     /// the numbers of their classes, `labels [N]`, and the learning rate, `rate [1]`; then those of
     /// the optimizer. All other inputs are state: the parameters under their names, and what the
     /// optimizer remembers of them. The results are `loss [1]` and the `scores [N, K]` of the
-    /// classes, computed before the parameters move, and the next value of all state that changes.
+    /// classes, computed before the parameters move, with [`Recipe::norms`] those, `[B]` each, and
+    /// the next value of all state that changes.
     ///
     /// # Errors
     /// If a number of the recipe is out of range, a frozen layer does not exist, nothing is left to
     /// be trained, the description is not valid, or an operator has no gradient.
     pub fn step(&self, spec: &Spec) -> Result<Graph, TrainingError> {
         self.check()?;
-        let Trainable { mut graph, scores, parameters, statistics } =
+        let Trainable { mut graph, scores, parameters, statistics, blocks } =
             spec.trainable(self.batch, &|name| self.is_frozen(name))?;
         self.check_frozen(parameters.iter().map(|(parameter, _)| parameter.name.as_str()))?;
         let trained = |(parameter, _): &&(_, _)| self.trains(parameter);
@@ -34,10 +36,17 @@ impl Recipe {
         let labels = graph.input(names::LABELS, [self.batch]);
         let rates = Rates::new(&mut graph, self.optimizer);
         let loss = self.loss(&mut graph, labels, scores)?;
-        let at: Vec<NodeId> = trained.iter().map(|(_, node)| *node).collect();
-        let found = gradients(&mut graph, loss, &at)?;
+        let blocks: Vec<NodeId> = match self.norms {
+            true => blocks.into_iter().map(|(_, node)| node).collect(),
+            false => Vec::new(),
+        };
+        let at: Vec<NodeId> =
+            trained.iter().map(|(_, node)| *node).chain(blocks.iter().copied()).collect();
+        let mut found = gradients(&mut graph, loss, &at)?;
+        let of_blocks = found.split_off(trained.len());
         graph.output(names::LOSS, loss);
         graph.output(names::SCORES, scores);
+        norms::add(&mut graph, &blocks, &of_blocks)?;
         // The last layers first: theirs are the first gradients that are known.
         for ((parameter, weights), gradient) in trained.into_iter().zip(found).rev() {
             let decay = if self.decays(parameter.role) { self.decay } else { 0.0 };

@@ -9,6 +9,7 @@ use resnetc_ir::memory::copied;
 
 use super::error::TrainingError;
 use super::names;
+use super::norms::Norms;
 use super::recipe::{Optimizer, Recipe};
 use super::state::State;
 use super::update::Rates;
@@ -55,6 +56,8 @@ pub struct Trainer {
     optimizer: Optimizer,
     /// The names of the parameters, in the order of the layers.
     parameters: Vec<Parameter>,
+    /// The names of the blocks.
+    blocks: Vec<String>,
     classes: usize,
     rate: f64,
     steps: u64,
@@ -77,9 +80,16 @@ impl Trainer {
         let start = network.start().clone();
         let model = network.compile()?;
         let context = model.context()?;
-        let (optimizer, parameters, classes) = (recipe.optimizer, spec.parameters()?, spec.classes);
-        let mut trainer =
-            Trainer { model, context, optimizer, parameters, classes, rate: 0.0, steps: 0 };
+        let mut trainer = Trainer {
+            model,
+            context,
+            optimizer: recipe.optimizer,
+            parameters: spec.parameters()?,
+            blocks: spec.block_names()?,
+            classes: spec.classes,
+            rate: 0.0,
+            steps: 0,
+        };
         for (name, values) in &start {
             trainer.write(name, values)?;
         }
@@ -138,6 +148,18 @@ impl Trainer {
     /// Never, unless the step has another form than [`Recipe::step`] gives it.
     pub fn scores(&self) -> Result<&[f32], TrainingError> {
         self.output(names::SCORES)
+    }
+
+    /// The norms of the last step, block by block; nothing unless [`Recipe::norms`] asks for them.
+    pub fn norms(&self) -> Vec<Norms> {
+        let [Some(values), Some(gradients)] =
+            [names::VALUE_NORMS, names::GRADIENT_NORMS].map(|name| self.value(name))
+        else {
+            return Vec::new();
+        };
+        let all = self.blocks.iter().zip(values.iter().zip(gradients));
+        all.map(|(block, (&value, &gradient))| Norms { block: block.clone(), value, gradient })
+            .collect()
     }
 
     fn check(&self, images: &[f32], labels: &[usize]) -> Result<(), TrainingError> {

@@ -4,6 +4,7 @@
 mod compiled;
 mod family;
 mod memory;
+mod norms;
 mod optimizers;
 mod refused;
 mod support;

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, html};
 
-use super::plot::{HALVES, PANELS, figure};
+use super::plot::{HALVES, PANELS, figure, has_norms};
 use super::series::{Point, Series};
 use crate::report::page::head;
 
@@ -18,6 +18,10 @@ pub(super) fn render(series: &[Series]) -> String {
                     p {
                         "Dashed: training pictures, while the weights change. Solid: test pictures, after the epoch. "
                         "Where a curve is the mean of several runs, a band is their range."
+                        @if has_norms(series) {
+                            " Below, by the number of the block, the norm of an image's values after the block, and that of the "
+                            "gradient of its loss with respect to them, both in the last step of the last epoch, as root mean squares over the batch."
+                        }
                     }
                     div .scroll tabindex="0" role="group" aria-label="Curves" { (figure(series)) }
                     h2 { "After the last epoch" }
@@ -44,7 +48,7 @@ pub(super) fn render(series: &[Series]) -> String {
 fn row(series: &Series) -> maud::Markup {
     let last = |points: &Vec<Point>| points.last().copied();
     let figures = PANELS.map(|panel| panel.points(series).each_ref().map(last));
-    let epochs = figures[0][0].map_or(0, |point| point.epoch);
+    let epochs = figures[0][0].map_or(0, |point| point.at);
     let speed = series.points(|line| line.images_per_second);
     let speed = speed.iter().map(|point| point.mean).sum::<f64>() / speed.len().max(1) as f64;
     html! {

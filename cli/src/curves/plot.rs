@@ -1,4 +1,4 @@
-//! Curves over epochs, as SVG.
+//! Curves over epochs and over blocks, as SVG.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::series::{Point, Series};
 use crate::report::scale::Scale;
 use crate::report::svg::{px, round};
-use crate::train::log::Line;
+use crate::train::log::{BlockNorms, Line};
 
 /// Colours of series in light and in dark: those of Okabe and Ito ("Color Universal Design", 2008),
 /// darkened or lightened until lines stand out from their ground.
@@ -22,7 +22,7 @@ pub(super) const COLOURS: [(&str, &str); 8] = [
     ("#8f1d1d", "#f07070"),
 ];
 
-/// A panel of a figure.
+/// A panel of a figure about epochs.
 #[derive(Clone, Copy)]
 pub(super) struct Panel {
     pub(super) title: &'static str,
@@ -41,6 +41,18 @@ pub(super) const PANELS: [Panel; 2] = [
     Panel { title: "loss", figures: [|line| line.train.loss, |line| line.test.loss] },
 ];
 
+/// A panel about the blocks.
+#[derive(Clone, Copy)]
+struct NormPanel {
+    title: &'static str,
+    norm: fn(&BlockNorms) -> f64,
+}
+
+const NORM_PANELS: [NormPanel; 2] = [
+    NormPanel { title: "norm of the values after a block", norm: |norms| norms.value },
+    NormPanel { title: "norm of the gradient there", norm: |norms| norms.gradient },
+];
+
 /// Which pictures a curve is of.
 pub(super) const HALVES: [&str; 2] = ["training", "test"];
 
@@ -52,21 +64,31 @@ const BOTTOM: f64 = 46.0;
 const RIGHT: f64 = 16.0;
 const ROW: f64 = 22.0;
 
+/// Whether norms are drawn.
+pub(super) fn has_norms(series: &[Series]) -> bool {
+    series.iter().any(|one| !one.norms(|norms| norms.value).is_empty())
+}
+
 /// A figure of all panels with its legend, as a file of its own or within a page.
 pub(super) fn figure(series: &[Series]) -> Markup {
+    let mut rows = vec![PANELS.map(|panel| panel.draw(series))];
+    if has_norms(series) {
+        rows.push(NORM_PANELS.map(|panel| panel.draw(series)));
+    }
     let width = PANELS.len() as f64 * (LEFT + PLOT.0 + RIGHT);
-    let legend = TOP + PLOT.1 + BOTTOM;
-    let rows = series.len() + 1;
-    let height = legend + ROW * rows as f64 + 8.0;
+    let row = TOP + PLOT.1 + BOTTOM;
+    let legend = row * rows.len() as f64;
+    let height = legend + ROW * (series.len() + 1) as f64 + 8.0;
     let view = format!("0 0 {} {}", px(width), px(height));
+    let left = |column: usize| px(LEFT + column as f64 * (LEFT + PLOT.0 + RIGHT));
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox=(view) width=(px(width)) height=(px(height)) role="img"
             aria-label="Error and loss by epoch" {
             style { (maud::PreEscaped(style())) }
             rect .ground width="100%" height="100%" {}
-            @for (i, panel) in PANELS.iter().enumerate() {
-                g transform={ "translate(" (px(LEFT + i as f64 * (LEFT + PLOT.0 + RIGHT))) " " (px(TOP)) ")" } {
-                    (panel.draw(series))
+            @for (r, panels) in rows.iter().enumerate() {
+                @for (c, panel) in panels.iter().enumerate() {
+                    g transform={ "translate(" (left(c)) " " (px(TOP + r as f64 * row)) ")" } { (panel) }
                 }
             }
             g transform={ "translate(" (px(LEFT)) " " (px(legend)) ")" } {
@@ -112,29 +134,55 @@ impl Panel {
     }
 
     fn draw(&self, series: &[Series]) -> Markup {
-        let curves: Vec<[Vec<Point>; 2]> = series.iter().map(|one| self.points(one)).collect();
-        let all = || curves.iter().flatten().flatten();
-        let last = all().map(|point| point.epoch).max().unwrap_or(1);
-        let most = all().map(|point| point.most).fold(0.0, f64::max);
-        let x = Scale::linear((1.0, last as f64), (0.0, PLOT.0));
-        let y = Scale::linear((0.0, most), (PLOT.1, 0.0));
-        html! {
-            text x="0" y="-14" { (self.title) }
-            @for tick in y.ticks(6) {
-                line .grid x1="0" x2=(px(PLOT.0)) y1=(px(tick.at)) y2=(px(tick.at)) {}
-                text x="-8" y=(px(tick.at + 4.0)) text-anchor="end" { (round(tick.value)) }
-            }
-            @for tick in x.ticks(6).iter().filter(|tick| tick.value.fract() == 0.0) {
-                text x=(px(tick.at)) y=(px(PLOT.1 + 18.0)) text-anchor="middle" { (round(tick.value)) }
-            }
-            text x=(px(PLOT.0)) y=(px(PLOT.1 + 36.0)) text-anchor="end" { "epoch" }
-            @for (i, curves) in curves.iter().enumerate() {
-                @for (half, points) in HALVES.iter().zip(curves) {
-                    @if points.iter().any(|point| point.least < point.most) {
-                        polygon .band.{ "s" (i) } points=(band(points, &x, &y)) {}
-                    }
-                    polyline .(half).{ "s" (i) } points=(places(points.iter().map(|p| (p.epoch, p.mean)), &x, &y)) {}
+        let curves = series.iter().map(|one| HALVES.into_iter().zip(self.points(one)).collect());
+        let curves: Vec<Vec<_>> = curves.collect();
+        let most = all(&curves).map(|point| point.most).fold(0.0, f64::max);
+        axes(self.title, "epoch", &curves, &Scale::linear((0.0, most), (PLOT.1, 0.0)))
+    }
+}
+
+impl NormPanel {
+    fn draw(&self, series: &[Series]) -> Markup {
+        let curve = |one: &Series| {
+            // A logarithm has no place for 0.
+            let points = one.norms(self.norm).into_iter().filter(|point| point.least > 0.0);
+            vec![("test", points.collect())]
+        };
+        let curves: Vec<Vec<_>> = series.iter().map(curve).collect();
+        let least = all(&curves).map(|point| point.least).fold(f64::INFINITY, f64::min);
+        let most = all(&curves).map(|point| point.most).fold(0.0, f64::max);
+        let range = if least < most { (least, most) } else { (1.0, 10.0) };
+        axes(self.title, "block", &curves, &Scale::log(range, (PLOT.1, 0.0)))
+    }
+}
+
+/// The curves of a series in a panel, each with the class of its line.
+type Curves = Vec<(&'static str, Vec<Point>)>;
+
+fn all(curves: &[Curves]) -> impl Iterator<Item = &Point> {
+    curves.iter().flatten().flat_map(|(_, points)| points)
+}
+
+/// Curves with axes.
+fn axes(title: &str, along: &str, curves: &[Curves], y: &Scale) -> Markup {
+    let last = all(curves).map(|point| point.at).max().unwrap_or(1);
+    let x = Scale::linear((1.0, last as f64), (0.0, PLOT.0));
+    html! {
+        text x="0" y="-14" { (title) }
+        @for tick in y.ticks(6) {
+            line .grid x1="0" x2=(px(PLOT.0)) y1=(px(tick.at)) y2=(px(tick.at)) {}
+            text x="-8" y=(px(tick.at + 4.0)) text-anchor="end" { (round(tick.value)) }
+        }
+        @for tick in x.ticks(6).iter().filter(|tick| tick.value.fract() == 0.0) {
+            text x=(px(tick.at)) y=(px(PLOT.1 + 18.0)) text-anchor="middle" { (round(tick.value)) }
+        }
+        text x=(px(PLOT.0)) y=(px(PLOT.1 + 36.0)) text-anchor="end" { (along) }
+        @for (i, curves) in curves.iter().enumerate() {
+            @for (class, points) in curves {
+                @if points.iter().any(|point| point.least < point.most) {
+                    polygon .band.{ "s" (i) } points=(band(points, &x, y)) {}
                 }
+                polyline .(class).{ "s" (i) } points=(places(points.iter().map(|p| (p.at, p.mean)), &x, y)) {}
             }
         }
     }
@@ -142,8 +190,8 @@ impl Panel {
 
 /// The outline of what lies between the least and the most.
 fn band(points: &[Point], x: &Scale, y: &Scale) -> String {
-    let there = points.iter().map(|p| (p.epoch, p.least));
-    let back = points.iter().rev().map(|p| (p.epoch, p.most));
+    let there = points.iter().map(|p| (p.at, p.least));
+    let back = points.iter().rev().map(|p| (p.at, p.most));
     places(there.chain(back), x, y)
 }
 

@@ -6,7 +6,7 @@ use resnetc::whole_file;
 use resnetc::{ErrorCode, one_line};
 
 use crate::failure::Failure;
-use crate::train::log::Line;
+use crate::train::log::{BlockNorms, Line};
 use crate::units::plural;
 
 /// A log has at most so many bytes: a hundred thousand epochs.
@@ -78,13 +78,23 @@ pub(super) struct Series {
     pub(super) runs: Vec<Vec<Line>>,
 }
 
-/// The trainings of a series after an epoch.
+/// The trainings of a series at an epoch, or at a block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
-    pub(super) epoch: usize,
+    /// Counted from 1.
+    pub(super) at: usize,
     pub(super) mean: f64,
     pub(super) least: f64,
     pub(super) most: f64,
+}
+
+impl Point {
+    /// The point of some values, one at least.
+    fn of(at: usize, values: &[f64]) -> Self {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let fold = |pick: fn(f64, f64) -> f64| values.iter().copied().fold(mean, pick);
+        Point { at, mean, least: fold(f64::min), most: fold(f64::max) }
+    }
 }
 
 impl Series {
@@ -96,11 +106,20 @@ impl Series {
             for run in others {
                 values.push(figure(run.iter().find(|other| other.epoch == line.epoch)?));
             }
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            let fold = |pick: fn(f64, f64) -> f64| values.iter().copied().fold(mean, pick);
-            Some(Point { epoch: line.epoch, mean, least: fold(f64::min), most: fold(f64::max) })
+            Some(Point::of(line.epoch, &values))
         };
         first.iter().filter_map(point).collect()
+    }
+
+    /// The mean and the range of a norm, for each block, in the last epoch that all trainings have.
+    pub(super) fn norms(&self, norm: impl Fn(&BlockNorms) -> f64) -> Vec<Point> {
+        let last = self.points(|_| 0.0).last().map(|point| point.at);
+        let lines = self.runs.iter().filter_map(|run| run.iter().find(|l| Some(l.epoch) == last));
+        let norms: Vec<&[BlockNorms]> = lines.map(|line| &line.norms[..]).collect();
+        let blocks = norms.iter().map(|norms| norms.len()).min().unwrap_or(0);
+        let values =
+            |block: usize| norms.iter().map(|norms| norm(&norms[block])).collect::<Vec<f64>>();
+        (0..blocks).map(|block| Point::of(block + 1, &values(block))).collect()
     }
 
     /// What it is, in words.
@@ -137,8 +156,8 @@ mod tests {
             Series { name: "a".into(), runs: vec![run(&[3.0, 2.0, 1.0]), run(&[5.0, 1.0])] };
         let points = series.points(|line| line.train.loss);
         let wanted = [
-            Point { epoch: 1, mean: 4.0, least: 3.0, most: 5.0 },
-            Point { epoch: 2, mean: 1.5, least: 1.0, most: 2.0 },
+            Point { at: 1, mean: 4.0, least: 3.0, most: 5.0 },
+            Point { at: 2, mean: 1.5, least: 1.0, most: 2.0 },
         ];
         assert_eq!(points, wanted);
         assert_eq!(series.label(), "a (2 runs)");

@@ -211,6 +211,9 @@ pub(crate) fn figure(value: f64) -> String {
 
 /// A round value on an axis.
 pub(crate) fn round(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 {
+        return format!("{value:.0e}");
+    }
     let text = figure(value);
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),

@@ -94,6 +94,10 @@ pub(crate) struct Args {
     /// Write a line of JSON for each epoch
     #[arg(long, value_name = "FILE.jsonl")]
     pub(super) log: Option<PathBuf>,
+    /// Add how large the results of blocks are, and the gradients with respect to them, in the last
+    /// step of each epoch
+    #[arg(long, requires = "log")]
+    norms: bool,
     /// Go on with a training that was ended, from FILE.checkpoint.safetensors beside the weights
     ///
     /// That file is written after each epoch and at Ctrl-C, and removed at the end. The weights will
@@ -217,6 +221,7 @@ impl Args {
             decayed: if self.decay_all { Decayed::All } else { Decayed::Weights },
             smoothing: self.smoothing,
             frozen: self.freeze.clone(),
+            norms: self.norms,
             ..Recipe::new(self.batch)
         }
     }
@@ -240,6 +245,8 @@ impl Args {
             ("--augment", format!("{:?}", self.augmentation())),
             ("--freeze", self.freeze.join(",")),
             ("--numerics", format!("{:?}", self.numerics)),
+            // Values that are read once more are not fused as they are otherwise.
+            ("--norms", self.norms.to_string()),
         ])
     }
 

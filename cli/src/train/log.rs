@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use resnetc::training::Norms;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Score;
@@ -26,6 +27,31 @@ pub(crate) struct Line {
     pub(crate) seconds: f64,
     /// Training pictures in a second.
     pub(crate) images_per_second: f64,
+    /// How large values and gradients were in its last step, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) norms: Vec<BlockNorms>,
+}
+
+/// The norms of a block, both finite.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct BlockNorms {
+    pub(crate) block: String,
+    /// Of its result.
+    pub(crate) value: f64,
+    /// Of the gradient with respect to its result.
+    pub(crate) gradient: f64,
+}
+
+impl BlockNorms {
+    /// Those that are finite.
+    pub(super) fn finite(norms: Vec<Norms>) -> Vec<Self> {
+        let norms = norms.into_iter().map(|Norms { block, value, gradient }| BlockNorms {
+            block,
+            value: value.into(),
+            gradient: gradient.into(),
+        });
+        norms.filter(|norms| norms.value.is_finite() && norms.gradient.is_finite()).collect()
+    }
 }
 
 /// The lines so far, and the file that has them.
@@ -93,6 +119,7 @@ pub(crate) mod testing {
             test: score,
             seconds: 1.0,
             images_per_second: 1.0,
+            norms: Vec::new(),
         }
     }
 }

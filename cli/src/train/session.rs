@@ -13,7 +13,7 @@ use super::checkpoint::{self, Checkpoint, Note};
 use super::data::{Batches, Dataset, Epoch, Normalization, Pace, Recipe, View};
 use super::evaluate::{Score, Tally, evaluate};
 use super::interrupt::Interrupt;
-use super::log::{Line, Log};
+use super::log::{BlockNorms, Line, Log};
 use super::plan::Plan;
 use super::schedule::Schedule;
 use crate::failure::Failure;
@@ -132,6 +132,7 @@ impl<'a> Session<'a> {
             test,
             seconds,
             images_per_second: pictures as f64 / seconds,
+            norms: BlockNorms::finite(self.trainer.norms()),
         };
         self.log.add(line.clone())?;
         self.save()?;

@@ -168,6 +168,28 @@ fn a_head_of_another_size_is_replaced_on_request() {
 }
 
 #[test]
+fn norms_are_in_the_log_and_are_drawn() {
+    let place = Place::new("train_norms");
+    let log = place.path("run.jsonl");
+    place.train("w.safetensors", &["--epochs", "2", "--norms", "--log", text(&log)]);
+    for line in lines(&log) {
+        let norms = line["norms"].as_array().unwrap();
+        let blocks: Vec<_> = norms.iter().map(|norm| norm["block"].as_str().unwrap()).collect();
+        assert_eq!(blocks, ["layer1.0", "layer2.0"]);
+        assert!(norms.iter().all(|norm| norm["gradient"].as_f64().unwrap() > 0.0), "{line}");
+    }
+    let svg = place.path("curves.svg");
+    succeed(&["curves", text(&log), "-o", text(&svg)]);
+    let drawn = fs::read_to_string(&svg).unwrap();
+    assert_eq!(drawn.matches("<polyline").count(), 6, "{drawn}");
+    assert!(drawn.contains("norm of the gradient there") && !drawn.contains("NaN"), "{drawn}");
+    misuse(
+        &place.args("v.safetensors", &["--norms"]).iter().map(|a| &**a).collect::<Vec<_>>(),
+        "--log",
+    );
+}
+
+#[test]
 fn a_part_of_the_pictures_is_enough() {
     let place = Place::new("train_part");
     let said = place.train("w.safetensors", &["--epochs", "1", "--pictures", "16"]);

@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use super::choices::Choices;
 use super::compared::Compared;
-use super::jumps::Interpreted;
-use super::sides::Jump;
+use super::jumps::{Interpreted, is_followed};
 use super::work::{Work, cost};
 use super::{Check, CheckError, Difference};
 use crate::error::Error;
@@ -123,8 +122,8 @@ impl Check<'_> {
         remarks: &Remarks,
         work: &mut Work<'_>,
     ) -> Result<Interpreted, CheckError> {
-        let exposed = self.expose(scheduled, |op| Jump::of(op).is_some())?;
-        self.interpret(scheduled, &remarks.origins, &exposed, &mut |_, _, _| Ok(()), work)
+        let exposed = self.expose(scheduled, |node| is_followed(scheduled, node))?;
+        self.interpret(scheduled, &remarks.origins, &exposed, &mut |_| Ok(()), work)
     }
 
     /// The interpreter's error on the graph with this number of patches.
@@ -191,7 +190,7 @@ impl Trials<'_, '_> {
 
     fn run(&mut self, patches: usize, work: &mut Work<'_>) -> Result<Trial, CheckError> {
         let (graph, remarks) = self.check.schedule(patches)?;
-        let jumps = graph.nodes().any(|n| Jump::of(&graph.node(n).op).is_some());
+        let jumps = graph.nodes().any(|node| is_followed(&graph, node));
         let choices = match jumps {
             true => self.check.at_jumps(&graph, &remarks, work)?.choices,
             false => Choices::default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use resnetc_ir::eval::Value;
-use resnetc_ir::{Graph, NodeId};
+use resnetc_ir::{Graph, NodeId, Op};
 
 use super::sides::Jump;
 use crate::passes::Origins;
@@ -28,8 +28,15 @@ impl Choices {
         for value in taken.into_iter().map(Arc::new) {
             for origin in origins.of(node).filter(|&o| described.contains(o)) {
                 let found = described.node(origin);
-                if Jump::of(&found.op).is_some() && found.ty.elements() == value.data.len() {
-                    self.0.entry(origin).or_default().push(Arc::clone(&value));
+                let is_choice =
+                    Jump::of(&found.op).is_some() || matches!(found.op, Op::MaxPoolSource(_));
+                if !is_choice || found.ty.elements() != value.data.len() {
+                    continue;
+                }
+                // Several operators that one was fused into decide alike.
+                let known = self.0.entry(origin).or_default();
+                if !known.iter().any(|known| known.data == value.data) {
+                    known.push(Arc::clone(&value));
                 }
             }
         }

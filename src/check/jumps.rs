@@ -15,6 +15,7 @@ use resnetc_ir::memory::collected;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::choices::Choices;
+use super::decisions::{Decided, decides};
 use super::moved::nearest;
 use super::sides::{Jump, taken};
 use super::work::Work;
@@ -35,6 +36,12 @@ impl Exposed {
         let output = self.position.get(&node).map(|&output| self.context.output(output));
         Ok(output.transpose()?)
     }
+
+    /// As [`Exposed::value`], for the interpreter.
+    fn floats(&self, node: NodeId) -> Result<Option<Vec<f64>>, CheckError> {
+        let floats = |found: &[f32]| collected(found.iter().map(|&x| f64::from(x)));
+        Ok(self.value(node)?.map(floats).transpose()?)
+    }
 }
 
 /// The interpreter's results for a scheduled graph, following the compiled code at jumps.
@@ -43,15 +50,24 @@ pub(super) struct Interpreted {
     pub(super) choices: Choices,
 }
 
-/// Called with a node, the values of its operands, and its own value.
-pub(super) type Look<'a> = dyn FnMut(NodeId, &[&Value], &Value) -> Result<(), CheckError> + 'a;
+/// A node whose value is known.
+pub(super) struct Seen<'a> {
+    pub(super) node: NodeId,
+    pub(super) operands: &'a [&'a Value],
+    pub(super) value: &'a Value,
+    /// What its operator decided.
+    pub(super) decided: Option<&'a Decided>,
+}
+
+/// Called with each node.
+pub(super) type Look<'a> = dyn FnMut(&Seen<'_>) -> Result<(), CheckError> + 'a;
 
 impl Check<'_> {
     /// Compiles and runs a scheduled graph with all `wanted` computed values as outputs.
     pub(super) fn expose(
         &self,
         scheduled: &Graph,
-        wanted: impl Fn(&Op) -> bool,
+        wanted: impl Fn(NodeId) -> bool,
     ) -> Result<Exposed, CheckError> {
         let (exposed, position) = expose(scheduled, wanted)?;
         let model = (self.subject.compile)(exposed, self.network.options())?;
@@ -73,15 +89,29 @@ impl Check<'_> {
         let outputs = eval_steered(scheduled, &self.values, &mut |node, operands, value| {
             work.did(scheduled, node);
             let mut step = || {
-                if let Some(jump) = Jump::of(&scheduled.node(node).op)
-                    && let Some(found) = exposed.value(node)?
+                let op = &scheduled.node(node).op;
+                if let Some(jump) = Jump::of(op)
+                    && let Some(found) = exposed.floats(node)?
                 {
-                    let found = collected(found.iter().map(|&x| f64::from(x)))?;
                     jump.follow(operands, self.tolerance, value, &found)?;
                 }
-                let taken = taken(&scheduled.node(node).op, operands, value)?;
+                let decided = match decides(op) {
+                    true => {
+                        let from = scheduled.operands(node);
+                        let found = |position: usize| exposed.floats(from[position]);
+                        Some(Decided::of(op, operands, &found, self.tolerance)?)
+                    }
+                    false => None,
+                };
+                let taken = match &decided {
+                    Some(decided) => {
+                        *value = decided.result(op, operands)?;
+                        decided.taken()?
+                    }
+                    None => taken(op, operands, value)?,
+                };
                 choices.note(self.network.graph(), origins, node, taken);
-                look(node, operands, value)
+                look(&Seen { node, operands, value, decided: decided.as_ref() })
             };
             if result.is_ok() {
                 result = step();
@@ -104,13 +134,21 @@ impl Check<'_> {
         let outputs = eval_steered(graph, &self.values, &mut |node, operands, value| {
             work.did(graph, node);
             let mut step = || {
-                if let (Some(jump), Some(found)) =
-                    (Jump::of(&graph.node(node).op), nearest(choices.at(node), value)?)
+                let op = &graph.node(node).op;
+                let mut decided = None;
+                if let Op::MaxPoolSource(_) = op {
+                    if let Some(found) = nearest(choices.at(node), operands[1])? {
+                        let pooled = Decided::pooled(operands[1], &found, self.tolerance)?;
+                        *value = pooled.result(op, operands)?;
+                        decided = Some(pooled);
+                    }
+                } else if let Some(jump) = Jump::of(op)
+                    && let Some(found) = nearest(choices.at(node), value)?
                 {
                     jump.follow(operands, self.tolerance, value, &found)?;
                     jump.follow_bytes(value, &found);
                 }
-                look(node, operands, value)
+                look(&Seen { node, operands, value, decided: decided.as_ref() })
             };
             if result.is_ok() {
                 result = step();
@@ -121,17 +159,21 @@ impl Check<'_> {
     }
 }
 
+/// Whether the interpreter has to know what the compiled code computed for a node: a side of a jump,
+/// or what another operator decides by.
+pub(super) fn is_followed(graph: &Graph, node: NodeId) -> bool {
+    let is_decisive = |(user, _): (NodeId, usize)| decides(&graph.node(user).op);
+    Jump::of(&graph.node(node).op).is_some() || graph.users(node).into_iter().any(is_decisive)
+}
+
 /// The graph with computed values as outputs, and the output index of each.
 fn expose(
     graph: &Graph,
-    wanted: impl Fn(&Op) -> bool,
+    wanted: impl Fn(NodeId) -> bool,
 ) -> Result<(Graph, BTreeMap<NodeId, usize>), CheckError> {
     let mut exposed = graph.clone();
     let mut position = BTreeMap::new();
-    let is_wanted = |n: &NodeId| {
-        let op = &graph.node(*n).op;
-        op.is_computed() && wanted(op)
-    };
+    let is_wanted = |n: &NodeId| graph.node(*n).op.is_computed() && wanted(*n);
     for node in graph.topo().into_iter().filter(is_wanted) {
         let value = isolate::planar(&mut exposed, node)?;
         position.insert(node, exposed.outputs().len());

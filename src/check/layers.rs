@@ -9,11 +9,10 @@
 //! out which differences rounding explains.
 
 use resnetc_ir::Graph;
-use resnetc_ir::eval::Value;
 use serde::{Serialize, Serializer};
 
 use super::compared::Compared;
-use super::jumps::{Exposed, Interpreted};
+use super::jumps::{Exposed, Interpreted, Seen};
 use super::rounding::Rounding;
 use super::suspect::Suspect;
 use super::work::{Work, cost};
@@ -154,10 +153,10 @@ impl Check<'_> {
     ) -> Result<Layers, CheckError> {
         let exposed = self.expose(scheduled, |_| true)?;
         let mut compared = Vec::new();
-        let mut look = |node, _: &[&Value], value: &Value| {
-            let Some(found) = exposed.value(node)? else { return Ok(()) };
-            let difference = Difference::of(found, value.data.iter().copied());
-            compared.push(Compared::of_node(scheduled, node, difference));
+        let mut look = |seen: &Seen<'_>| {
+            let Some(found) = exposed.value(seen.node)? else { return Ok(()) };
+            let difference = Difference::of(found, seen.value.data.iter().copied());
+            compared.push(Compared::of_node(scheduled, seen.node, difference));
             Ok(())
         };
         let interpreted = self.interpret(scheduled, &remarks.origins, &exposed, &mut look, work)?;
@@ -175,8 +174,9 @@ impl Check<'_> {
         let Layers { exposed, compared, guilty, .. } = layers;
         let mut rounding = Rounding::new(scheduled, self.tolerance);
         let mut compared = compared.iter_mut();
-        let mut look = |node, operands: &[&Value], value: &Value| {
-            rounding.step(node, operands, value)?;
+        let mut look = |seen: &Seen<'_>| {
+            rounding.step(seen)?;
+            let Seen { node, operands, .. } = *seen;
             if exposed.value(node)?.is_none() {
                 return Ok(());
             }

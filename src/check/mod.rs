@@ -6,6 +6,7 @@
 //! | `outputs` | the unmodified network, and what the passes changed |
 //! | [`suspect`] | a layer run alone on the interpreter's operands |
 //! | `jumps`, `sides` | values midway between two integers, where either is right |
+//! | `decisions` | comparisons within a fused operator, and the largest element of a window |
 //! | `choices`, `moved` | the side that the interpreter takes there, wherever passes moved the elements |
 //! | `rounding` | differences that rounding of earlier values explains |
 //! | `isolate` | one operator as a separate network |
@@ -32,6 +33,7 @@ pub mod bisect;
 mod choices;
 pub mod classes;
 mod compared;
+mod decisions;
 pub mod difference;
 mod error;
 mod isolate;

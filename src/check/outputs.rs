@@ -8,7 +8,7 @@ use resnetc_ir::eval::Value;
 
 use super::choices::{Choices, Reference};
 use super::compared::Compared;
-use super::jumps::Interpreted;
+use super::jumps::{Interpreted, Seen};
 use super::rounding::Rounding;
 use super::work::Work;
 use super::{Check, CheckError, Classes, Difference, values};
@@ -24,7 +24,7 @@ impl Check<'_> {
         if let Some(known) = self.known(choices, |reference| Arc::clone(&reference.outputs)) {
             return Ok(known);
         }
-        let outputs = self.interpret_described(choices, &mut |_, _, _| Ok(()), work)?;
+        let outputs = self.interpret_described(choices, &mut |_| Ok(()), work)?;
         let outputs: Arc<[Value]> = outputs.into();
         let choices = choices.clone();
         let reference = Reference { choices, outputs: Arc::clone(&outputs), explained: None };
@@ -45,8 +45,7 @@ impl Check<'_> {
         }
         let graph = self.network.graph();
         let mut rounding = Rounding::new(graph, self.tolerance);
-        let mut look =
-            |node, operands: &[&Value], value: &Value| Ok(rounding.step(node, operands, value)?);
+        let mut look = |seen: &Seen<'_>| Ok(rounding.step(seen)?);
         self.interpret_described(choices, &mut look, work)?;
         let explained: Arc<[f64]> =
             graph.outputs().iter().map(|o| rounding.explains(o.node)).collect();

@@ -12,7 +12,7 @@
 //! as small as rounding.
 //!
 //! Functions that jump take the values chosen at their jumps, so their results do not move, and
-//! neither do integers.
+//! neither do integers. Operators that decide within decide as before.
 
 use std::collections::HashMap;
 
@@ -22,6 +22,7 @@ use resnetc_ir::random::SplitMix;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::FINEST;
+use super::jumps::Seen;
 use super::sides::Jump;
 
 /// Rounding of a result, relative to the sum of the magnitudes of its terms: some units in the last
@@ -61,18 +62,17 @@ impl<'a> Rounding<'a> {
 
     /// Computes a node from the moved operands. Nodes are given in the interpreter's order, with
     /// the exact operands and the exact result.
-    pub(super) fn step(
-        &mut self,
-        node: NodeId,
-        operands: &[&Value],
-        exact: &Value,
-    ) -> Result<(), EvalError> {
+    pub(super) fn step(&mut self, seen: &Seen<'_>) -> Result<(), EvalError> {
+        let Seen { node, operands, value: exact, decided } = *seen;
         let op = &self.graph.node(node).op;
         let from = self.graph.operands(node);
         if op.is_computed() && Jump::of(op).is_none() && exact.dtype.is_float() {
             let near: Vec<&Value> =
                 from.iter().zip(operands).map(|(o, &v)| self.moved.get(o).unwrap_or(v)).collect();
-            let mut value = eval_node(op, &near)?;
+            let mut value = match decided {
+                Some(decided) => decided.result(op, &near)?,
+                None => eval_node(op, &near)?,
+            };
             if rounds(op) {
                 let terms = terms(op, &near)?;
                 for (i, x) in value.data.iter_mut().enumerate() {

@@ -1,9 +1,10 @@
 //! Comparisons and orders: where the compared values are nearly equal, correct networks may go
 //! either way, and wrong ones are still found.
 
-use resnetc::check::{Check, CheckReport, Subject, random_values};
+use resnetc::check::{Check, CheckReport, Finding, Subject, random_values};
 use resnetc::compile::compile_scheduled;
-use resnetc::ir::op::{Binary, Conv, TopK, TopPart, Window};
+use resnetc::ir::expression::Step;
+use resnetc::ir::op::{Binary, Conv, Pool, TopK, TopPart, Unary, Window};
 use resnetc::ir::{Graph, NodeId, Op, Patch, Tensor};
 use resnetc::{Compiler, Error, Model, Network, Options};
 
@@ -98,4 +99,78 @@ fn what_is_far_apart_may_not() {
     for name in ["less", "greatest", "smallest"] {
         assert!(found.iter().any(|layer| layer.contains(name)), "{name}: {found:?}");
     }
+}
+
+/// What gradients decide by nearly equal values: a ReLU's by whether a difference of sums is above 0,
+/// which is 0 but for rounding or far from it; a maximum pool's by which of the sums is the largest of a column.
+fn decisions() -> Network {
+    let network = sums(true);
+    let mut graph = network.graph().clone();
+    let all: Vec<String> = graph.outputs().iter().map(|output| output.name.clone()).collect();
+    graph.keep_outputs(&[]);
+    let node = |graph: &Graph, name: &str| {
+        let found = graph.topo().into_iter().rfind(|&node| graph.node(node).name == name);
+        found.unwrap_or_else(|| panic!("no {name}, besides {all:?}"))
+    };
+    let (first, second) = (node(&graph, "first"), node(&graph, "second"));
+    let mut add =
+        |name: &str, op, operands: &[NodeId]| graph.add(name, op, operands).expect("fits");
+    let clip = Op::Unary(Unary::Clip { lo: -1e3, hi: 1.0 });
+    let at_most = add("at_most", clip, &[second]);
+    let difference = add("difference", Op::Binary(Binary::Sub), &[first, at_most]);
+    let columns = add("columns", Op::Concat { axis: 2 }, &[first, second]);
+    let zero = graph.constant("zero", Tensor::scalar(0.0));
+    let dy = graph.input("dy", [1, 1, 9, 9]);
+    let dmax = graph.input("dmax", [1, 1, 1, 9]);
+    let mut add =
+        |name: &str, op, operands: &[NodeId]| graph.add(name, op, operands).expect("fits");
+    let is_none = add("is_none", Op::Binary(Binary::LessOrEqual), &[difference, zero]);
+    let dx = add("dx", Op::Where, &[is_none, zero, dy]);
+    let scaled = add("scaled", Op::Binary(Binary::Mul), &[dx, dy]);
+    let window = Window { kernel: [18, 1], ..Window::square(1, 1, 0) };
+    let pool = Pool { window, ceil_mode: false };
+    let dcolumns = add("dcolumns", Op::MaxPoolSource(pool), &[dmax, columns]);
+    for (name, node) in [("difference", difference), ("scaled", scaled), ("dcolumns", dcolumns)] {
+        graph.output(name, node);
+    }
+    Compiler::new(options()).graph(graph).expect("it is a graph")
+}
+
+#[test]
+fn gradients_may_decide_either_way() {
+    let network = decisions();
+    for seed in 0..6 {
+        let report = compare(&network, seed, Subject::default());
+        let first = report.first_above();
+        assert!(report.passed(), "{seed}: {:?}, {first:?}", report.findings);
+    }
+}
+
+/// Compiles gradients of ReLUs that are those of the other side.
+fn inverted(mut graph: Graph, options: &Options) -> Result<Model, Error> {
+    for node in graph.topo() {
+        let n = graph.node(node);
+        let Op::Pointwise(expression) = &n.op else { continue };
+        let mut wrong = expression.clone();
+        for step in &mut wrong.steps {
+            if let Step::Where([_, x, y]) = step {
+                std::mem::swap(x, y);
+            }
+        }
+        let operands: Vec<_> = graph.operands(node).into_iter().map(Into::into).collect();
+        let layout = n.ty.layout;
+        let mut patch = Patch::new("invert");
+        let value = patch.add(n.name.clone(), Op::Pointwise(wrong), &operands);
+        patch.set_layout(value, layout);
+        patch.replace(node, value);
+        graph.apply(patch).expect("the shapes stay");
+    }
+    compile_scheduled(graph, options)
+}
+
+#[test]
+fn gradients_of_the_wrong_side_are_found() {
+    let subject = Subject { compile: &inverted, ..Subject::default() };
+    let report = compare(&decisions(), 0, subject);
+    assert!(report.findings.contains(&Finding::Layer), "{:?}", report.findings);
 }

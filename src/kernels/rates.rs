@@ -67,7 +67,7 @@ const TILES: Rates = Rates {
 
 /// The fitted rows, those for larger caches first. A CPU takes the first one that is for it; a CPU
 /// that no row is for takes the first one with as many lanes.
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     Row {
         vendor: Vendor::Amd,
         lanes: 8,
@@ -172,6 +172,24 @@ const ROWS: [Row; 6] = [
             exchange: 179.0,
             far_line: 1.63,
             region: 7460.0,
+            tiles: 0.75,
+            byte_tiles: 1.0,
+        },
+    },
+    Row {
+        vendor: Vendor::Amd,
+        lanes: 16,
+        cache: 0,
+        rates: Rates {
+            direct: 1.34,
+            filter_read: 2.0,
+            memory: 12.1,
+            transform: 0.968,
+            filter_operation: 1.53,
+            filter_line: 10.0,
+            exchange: 92.7,
+            far_line: 4.27,
+            region: 7880.0,
             tiles: 0.75,
             byte_tiles: 1.0,
         },

@@ -248,6 +248,11 @@ impl Common {
         }
     }
 
+    /// Whether values may take so much memory only.
+    pub(crate) fn limits_memory(&self) -> bool {
+        self.model.memory.is_some()
+    }
+
     /// The flag by which an option was given.
     fn given(&self, option: OptionName) -> Option<&'static str> {
         let own = &self.model;

@@ -66,13 +66,14 @@ enum Dump {
 
 impl Dump {
     /// The options that have no effect on a stage.
-    fn ignores(self) -> &'static [OptionName] {
+    fn ignores(self, is_limited: bool) -> &'static [OptionName] {
         use OptionName::{Isa, Memory, Numerics, Passes, PerfMap, Reuse, Threads, Tuned};
         match self {
             Dump::Graph => &[Passes, Isa, Threads, Numerics, Reuse, Memory, Tuned, PerfMap],
             Dump::Fused | Dump::Dot => &[Isa, Threads, Numerics, Reuse, Memory, Tuned, PerfMap],
             // What is computed again depends on the plan.
-            Dump::Scheduled => &[PerfMap],
+            Dump::Scheduled if is_limited => &[PerfMap],
+            Dump::Scheduled => &[Isa, Threads, Numerics, Reuse, Tuned, PerfMap],
             Dump::Plan | Dump::Program | Dump::Clif | Dump::Asm => &[PerfMap],
         }
     }
@@ -86,7 +87,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.output {
         output::check_text(path, &args.common.reads(&args.model))?;
     }
-    args.common.refuse(args.stage.ignores(), "this stage does not depend on it")?;
+    args.common.refuse(
+        args.stage.ignores(args.common.limits_memory()),
+        "this stage does not depend on it",
+    )?;
     let network = args.common.training(args.step.optimizer()).load(&args.model, Values::Given)?;
     let text = match args.stage {
         Dump::Graph => graph_text(args, network.graph())?,

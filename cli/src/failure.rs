@@ -16,7 +16,7 @@ use resnetc::training::TrainingError;
 use resnetc::{Error, ErrorCode, RunError};
 
 use crate::nearest::nearest;
-use crate::units::bytes;
+use crate::units::{bytes, bytes_at_least};
 
 /// Exit code of a command whose work failed.
 const FAILED: u8 = 1;
@@ -225,7 +225,7 @@ impl From<Error> for Failure {
                 None => Failure::file(model, reason),
             },
             Error::MemoryLimit { limit, least } => {
-                let [limit, least] = [limit, least].map(|&size| bytes(size));
+                let (limit, least) = (bytes(*limit), bytes_at_least(*least));
                 Failure::new(format!("a run needs at least {least} for its values; --memory allows {limit}"))
                     .help("allow more, or have fewer images in a run with --batch N")
             }

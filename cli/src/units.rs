@@ -11,15 +11,23 @@ pub(crate) fn ms(time: Duration) -> f64 {
 
 /// `12.3 MB`, in powers of 1000.
 pub(crate) fn bytes(bytes: usize) -> String {
-    scaled(bytes as f64, &["bytes", "kB", "MB", "GB", "TB"])
+    scaled(bytes as f64, &BYTES, |value| value)
 }
+
+/// A size of at least so many bytes, which the option `--memory` takes.
+pub(crate) fn bytes_at_least(bytes: usize) -> String {
+    scaled(bytes as f64, &BYTES, f64::ceil)
+}
+
+const BYTES: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
 
 /// `1.82 G`, in powers of 1000.
 pub(crate) fn count(count: u64) -> String {
-    scaled(count as f64, &["", "k", "M", "G", "T"]).trim_end().to_owned()
+    scaled(count as f64, &["", "k", "M", "G", "T"], |value| value).trim_end().to_owned()
 }
 
-fn scaled(mut value: f64, units: &[&str]) -> String {
+/// A value in the largest unit of which there is one; `round` is applied in units of the last digit.
+fn scaled(mut value: f64, units: &[&str], round: fn(f64) -> f64) -> String {
     let mut unit = 0;
     while value >= 1000.0 && unit + 1 < units.len() {
         value /= 1000.0;
@@ -30,6 +38,8 @@ fn scaled(mut value: f64, units: &[&str]) -> String {
         (_, v) if v < 10.0 => 2,
         _ => 1,
     };
+    let last = 10f64.powi(digits as i32);
+    let value = round(value * last) / last;
     format!("{value:.digits$} {}", units[unit])
 }
 

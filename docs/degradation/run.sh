@@ -27,3 +27,13 @@ for seed in "$@"; do
             --seed "$seed" --log "$results/$name.jsonl" $resume ${FLAGS:-}
     done
 done
+
+# How large values and gradients are after one epoch.
+for network in plain20 plain56 resnet20 resnet56; do
+    log=$results/norms-$network.jsonl
+    [ -f "$log" ] && continue
+    # shellcheck disable=SC2086 # flags are words
+    "$resnetc" train "$here/specs/$network.toml" --data "$data" -o "$results/norms.safetensors" \
+        --pictures 10000 --batch 16 --rate 0.0125 --epochs 1 --schedule constant \
+        --norms --log "$log" --force ${FLAGS:-}
+done

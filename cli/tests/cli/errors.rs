@@ -227,6 +227,11 @@ fn an_option_without_effect_is_an_error_that_names_it() {
         ("--isa", &["dump", NAMED, "--stage", "fused", "--isa", "baseline"]),
         ("--numerics", &["dump", NAMED, "--stage", "dot", "--numerics", "exact"]),
         ("--reuse", &["dump", NAMED, "--stage", "scheduled", "--reuse", "never"]),
+        ("--memory", &["dump", NAMED, "--stage", "fused", "--memory", "1GB"]),
+        ("--memory", &["report", NAMED, "--json", "--memory", "1GB"]),
+        ("--memory", &["bench", NAMED, "--ablate", "--memory", "1GB"]),
+        ("--memory", &["check", NAMED, "--memory", "1GB"]),
+        ("--memory", &["tune", NAMED, "--memory", "1GB"]),
         ("--no-pass", &["dump", NAMED, "--stage", "graph", "--no-pass", "cse"]),
         ("--only-pass", &["dump", NAMED, "--stage", "graph", "--only-pass", "cse"]),
     ];

@@ -84,6 +84,10 @@ fn a_step_fits_a_limit_of_memory() {
         &[&step[..], &["--memory", "1kB"]].concat(),
         &["a run needs at least ", "--memory allows 1.00 kB", "[memory-limit]"],
     );
+    // What the error says is sufficient is.
+    let said = stderr(&resnetc(&[&step[..], &["--memory", "1kB"]].concat()));
+    let least = said.split("at least ").nth(1).unwrap().split(" for").next().unwrap();
+    succeed(&[&step[..], &["--memory", least]].concat());
     for size in ["0", "much", "1e99GB"] {
         misuse(
             &[&step[..], &["--memory", size]].concat(),

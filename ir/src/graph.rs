@@ -395,16 +395,7 @@ impl Graph {
     /// Makes every use of `old` a use of `new`, except uses by the nodes in `except`. Returns the
     /// users that read `new` now.
     pub(crate) fn redirect(&mut self, old: NodeId, new: NodeId, except: &[NodeId]) -> Vec<NodeId> {
-        let moved: Vec<_> = self
-            .dag
-            .edges_directed(old.0, Direction::Outgoing)
-            .filter(|e| !except.contains(&NodeId(e.target())))
-            .map(|e| (e.id(), e.target(), *e.weight()))
-            .collect();
-        for &(edge, user, port) in &moved {
-            self.dag.remove_edge(edge);
-            self.dag.add_edge(new.0, user, port);
-        }
+        let moved = self.redirect_users(old, new, |user| !except.contains(&user));
         let positions = self.output_positions.remove(&old).unwrap_or_default();
         for &position in &positions {
             self.outputs[position].node = new;
@@ -412,17 +403,28 @@ impl Graph {
         if !positions.is_empty() {
             self.output_positions.entry(new).or_default().extend(positions);
         }
-        moved.into_iter().map(|(_, user, _)| NodeId(user)).collect()
+        moved
     }
 
-    /// Makes every use of `old` by one node a use of `new`.
-    pub(crate) fn redirect_in(&mut self, reader: NodeId, old: NodeId, new: NodeId) {
-        let edges = self.dag.edges_connecting(old.0, reader.0);
-        let moved: Vec<_> = edges.map(|edge| (edge.id(), *edge.weight())).collect();
-        for (edge, port) in moved {
+    /// Makes every use of `old` by a node that `is_moved` a use of `new`; outputs stay. Returns these
+    /// nodes.
+    pub(crate) fn redirect_users(
+        &mut self,
+        old: NodeId,
+        new: NodeId,
+        is_moved: impl Fn(NodeId) -> bool,
+    ) -> Vec<NodeId> {
+        let moved: Vec<_> = self
+            .dag
+            .edges_directed(old.0, Direction::Outgoing)
+            .filter(|e| is_moved(NodeId(e.target())))
+            .map(|e| (e.id(), e.target(), *e.weight()))
+            .collect();
+        for &(edge, user, port) in &moved {
             self.dag.remove_edge(edge);
-            self.dag.add_edge(new.0, reader.0, port);
+            self.dag.add_edge(new.0, user, port);
         }
+        moved.into_iter().map(|(_, user, _)| NodeId(user)).collect()
     }
 
     /// Removes `root` if nothing uses it, then its operands likewise. Inputs stay. Returns the

@@ -160,8 +160,8 @@ impl Graph {
             patch.replacements.iter().map(|&(old, new)| (old, resolve(new, &added))).collect();
         let mut redirected = Vec::new();
         for &(reader, old, new) in &patch.rereads {
-            self.redirect_in(reader, old, resolve(new, &added));
-            redirected.push(reader);
+            let new = resolve(new, &added);
+            redirected.extend(self.redirect_users(old, new, |user| user == reader));
         }
         for &(old, new) in &replaced {
             redirected.extend(self.redirect(old, new, &added));

@@ -23,12 +23,12 @@ pub(super) fn add(
     values: &[NodeId],
     gradients: &[NodeId],
 ) -> Result<(), GraphError> {
-    for (name, nodes) in [(names::VALUE_NORMS, values), (names::GRADIENT_NORMS, gradients)] {
+    let kinds = [(names::VALUE_NORMS, values, false), (names::GRADIENT_NORMS, gradients, true)];
+    for (name, nodes, is_gradient) in kinds {
         if nodes.is_empty() {
             continue;
         }
         let mut scope = Scope { graph, name: name.to_owned() };
-        let is_gradient = name == names::GRADIENT_NORMS;
         let norms = nodes.iter().map(|&node| norm(&mut scope, node, is_gradient));
         let norms: Vec<NodeId> = norms.collect::<Result<_, _>>()?;
         let all = scope.add(Op::Concat { axis: 0 }, &norms)?;

@@ -12,8 +12,6 @@ use crate::report::compilation::Values;
 pub(super) struct Forward<'a> {
     graph: &'a Graph,
     values: HashSet<NodeId>,
-    /// Those that are images and depend on the images of the batch, operands first.
-    images: Vec<NodeId>,
 }
 
 /// A part of the network that passes images on in a single value, such as a residual block.
@@ -26,23 +24,19 @@ pub(super) struct Unit {
 }
 
 impl<'a> Forward<'a> {
-    /// The forward half of a graph; the whole graph if it is no step of training.
-    pub(super) fn of(graph: &'a Graph) -> Self {
-        let order = graph.topo();
+    /// The forward half of a step of training; `None` if the graph is none.
+    pub(super) fn of(graph: &'a Graph) -> Option<Self> {
+        if graph.outputs().iter().all(|output| output.next_of.is_none()) {
+            return None;
+        }
         let results = graph.outputs().iter().filter(|output| output.next_of.is_none());
         let mut values: HashSet<NodeId> = results.map(|output| output.node).collect();
-        for &node in order.iter().rev() {
+        for node in graph.topo().into_iter().rev() {
             if values.contains(&node) {
                 values.extend(graph.operands(node));
             }
         }
-        let images = images(graph, &order, &values);
-        Forward { graph, values, images }
-    }
-
-    /// Whether something is left for the other half to do.
-    pub(super) fn has_gradients(&self) -> bool {
-        self.graph.outputs().iter().any(|output| output.next_of.is_some())
+        Some(Forward { graph, values })
     }
 
     /// The nodes of the other half that read a value.
@@ -64,7 +58,9 @@ impl<'a> Forward<'a> {
     pub(super) fn units(&self) -> Vec<Unit> {
         let (mut units, mut interior) = (Vec::new(), Vec::new());
         let mut has_product = false;
-        for (node, is_passage) in self.images.iter().copied().zip(self.passages()) {
+        let images = images(self.graph, &self.values);
+        let passages = passages(self.graph, &images);
+        for (node, is_passage) in images.into_iter().zip(passages) {
             has_product |= macs(self.graph, node) > 0;
             if is_passage && has_product {
                 units.push(Unit { interior: std::mem::take(&mut interior), end: node });
@@ -75,30 +71,33 @@ impl<'a> Forward<'a> {
         }
         units
     }
-
-    /// For each of the images, whether all later ones depend on earlier ones through it alone.
-    fn passages(&self) -> Vec<bool> {
-        let positions: HashMap<NodeId, usize> =
-            self.images.iter().enumerate().map(|(at, &node)| (node, at)).collect();
-        let mut last_read: Vec<usize> = (0..self.images.len()).collect();
-        for (at, &node) in self.images.iter().enumerate() {
-            let operands = self.graph.operands(node).into_iter();
-            for operand in operands.filter_map(|operand| positions.get(&operand)) {
-                last_read[*operand] = at;
-            }
-        }
-        let mut furthest = 0;
-        let is_passage = |(at, last): (usize, usize)| {
-            let is_passed = furthest <= at;
-            furthest = furthest.max(last);
-            is_passed
-        };
-        last_read.into_iter().enumerate().map(is_passage).collect()
-    }
 }
 
-/// The values with more than one pixel that are computed from what is new in each step.
-fn images(graph: &Graph, order: &[NodeId], forward: &HashSet<NodeId>) -> Vec<NodeId> {
+/// For each of the images, operands first, whether all later ones depend on earlier ones through it
+/// alone.
+fn passages(graph: &Graph, images: &[NodeId]) -> Vec<bool> {
+    let positions: HashMap<NodeId, usize> =
+        images.iter().enumerate().map(|(at, &node)| (node, at)).collect();
+    let mut last_read: Vec<usize> = (0..images.len()).collect();
+    for (at, &node) in images.iter().enumerate() {
+        let operands = graph.operands(node).into_iter();
+        for operand in operands.filter_map(|operand| positions.get(&operand)) {
+            last_read[*operand] = at;
+        }
+    }
+    let mut furthest = 0;
+    let is_passage = |(at, last): (usize, usize)| {
+        let is_passed = furthest <= at;
+        furthest = furthest.max(last);
+        is_passed
+    };
+    last_read.into_iter().enumerate().map(is_passage).collect()
+}
+
+/// The values with more than one pixel that are computed from what is new in each step, operands
+/// first.
+fn images(graph: &Graph, forward: &HashSet<NodeId>) -> Vec<NodeId> {
+    let order = graph.topo();
     let state: HashSet<NodeId> = graph.outputs().iter().filter_map(|o| o.next_of).collect();
     let mut is_new = HashSet::new();
     for &node in order.iter().filter(|node| forward.contains(node)) {
@@ -112,5 +111,5 @@ fn images(graph: &Graph, order: &[NodeId], forward: &HashSet<NodeId>) -> Vec<Nod
         let pixels = found.ty.nchw().map_or(1, |[_, _, rows, columns]| rows * columns);
         found.op.is_computed() && is_new.contains(node) && pixels > 1
     };
-    order.iter().copied().filter(is_image).collect()
+    order.into_iter().filter(is_image).collect()
 }

@@ -30,9 +30,8 @@ use selection::Selections;
 
 /// What a step of training keeps for its gradients; `None` if the graph is no step.
 pub(super) fn kept(graph: &Graph) -> Option<ForGradients> {
-    let forward = Forward::of(graph);
-    let kept = forward.has_gradients().then(|| forward.kept());
-    kept.map(|kept| ForGradients { kept, ..ForGradients::default() })
+    let kept = Forward::of(graph)?.kept();
+    Some(ForGradients { kept, ..ForGradients::default() })
 }
 
 /// The network with as many values computed again as it takes for its arena to have at most `limit`
@@ -72,11 +71,10 @@ fn first_within(
     machine: &Machine,
 ) -> Result<Candidate, Error> {
     let graph = &planned.graph;
-    let forward = Forward::of(graph);
     let mut least = planned.plan.peak;
-    if !forward.has_gradients() {
+    let Some(forward) = Forward::of(graph) else {
         return Err(Error::MemoryLimit { limit, least });
-    }
+    };
     let Selections { gradual, groups } = selection::selections(graph, &forward);
     let with = |again: &HashSet<NodeId>| candidate(graph, &forward, again, options, machine);
     let fits = |candidate: &Candidate| candidate.planned.plan.peak <= limit;

@@ -4,6 +4,7 @@ use maud::{DOCTYPE, html};
 
 use super::plot::{HALVES, PANELS, figure, has_norms};
 use super::series::{Point, Series};
+use super::svg;
 use crate::report::page::head;
 
 /// Renders a page.
@@ -23,7 +24,7 @@ pub(super) fn render(series: &[Series]) -> String {
                             "gradient of its loss with respect to them, both in the last step of the last epoch, as root mean squares over the batch."
                         }
                     }
-                    div .scroll tabindex="0" role="group" aria-label="Curves" { (figure(series)) }
+                    div .scroll tabindex="0" role="group" aria-label="Curves" { (svg::draw(&figure(series))) }
                     h2 { "After the last epoch" }
                     div .scroll tabindex="0" role="group" aria-label="Figures" {
                         table {

@@ -29,14 +29,24 @@ fn logs_become_a_picture_and_a_page() {
     let svg = folder.join("curves.svg");
     succeed(&["curves", &both, text(&c), "-o", text(&svg)]);
     let drawn = fs::read_to_string(&svg).unwrap();
-    assert!(drawn.starts_with("<svg xmlns=") && drawn.ends_with("</svg>"), "{drawn}");
+    assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>"), "{drawn}");
     assert!(
         drawn.contains("both &lt;seeds&gt; (2 runs)") && drawn.contains(">c</text>"),
         "{drawn}"
     );
     let count = |what: &str| drawn.matches(what).count();
     // Two panels with two curves for each of two series; a band where there are two runs.
-    assert_eq!((count("<polyline"), count("<polygon")), (8, 4));
+    let curves = |form: &str| (0..2).map(|s| count(&format!("\"{form} s{s}\""))).sum::<usize>();
+    // Each series is in the legend, too.
+    assert_eq!((curves("dashed"), curves("solid"), count("<polygon")), (4, 4 + 2, 4));
+    let png = folder.join("curves.png");
+    succeed(&["curves", &both, text(&c), "-o", text(&png)]);
+    let picture = image::open(&png).unwrap().into_rgb8();
+    assert!(drawn.contains(&format!("width=\"{}.0\"", picture.width() / 2)));
+    for (series, colour) in [[0x00, 0x72, 0xb2], [0xc0, 0x4a, 0x00]].into_iter().enumerate() {
+        let covered = picture.pixels().filter(|pixel| pixel.0 == colour).count();
+        assert!(covered > 1000, "series {series} covers {covered} pixels");
+    }
     assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
     let page = folder.join("curves.html");
     succeed(&["curves", &both, text(&c), "-o", text(&page)]);
@@ -75,7 +85,7 @@ fn what_is_no_log_is_refused() {
         fail(&["curves", text(&good), text(&file), "-o", text(&svg)], &[text(&file), says]);
         assert!(!svg.exists());
     }
-    misuse(&["curves", text(&good), "-o", "curves.png"], "it must end in .svg or .html");
+    misuse(&["curves", text(&good), "-o", "curves.pdf"], "it must end in .svg, .png or .html");
     misuse(&[&["curves", "-o", text(&svg)], &[text(&good); 9][..]].concat(), "at most 8");
     misuse(&["curves", "a=", "-o", text(&svg)], "expected FILE or NAME=FILE");
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use resnetc_ir::eval::Value;
-use resnetc_ir::{Graph, NodeId, Op};
+use resnetc_ir::{Graph, NodeId};
 
+use super::decisions::pools;
 use super::sides::Jump;
 use crate::passes::Origins;
 
@@ -28,8 +29,7 @@ impl Choices {
         for value in taken.into_iter().map(Arc::new) {
             for origin in origins.of(node).filter(|&o| described.contains(o)) {
                 let found = described.node(origin);
-                let is_choice =
-                    Jump::of(&found.op).is_some() || matches!(found.op, Op::MaxPoolSource(_));
+                let is_choice = Jump::of(&found.op).is_some() || pools(&found.op);
                 if !is_choice || found.ty.elements() != value.data.len() {
                     continue;
                 }

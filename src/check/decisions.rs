@@ -24,10 +24,13 @@ pub(super) enum Decided {
 
 /// Whether an operator decides by its operands what its result depends on.
 pub(super) fn decides(op: &Op) -> bool {
-    match op {
-        Op::MaxPoolSource(_) => true,
-        _ => expression(op).is_some_and(|expression| comparisons(expression).next().is_some()),
-    }
+    pools(op) || expression(op).is_some_and(|expression| comparisons(expression).next().is_some())
+}
+
+/// Whether an operator looks for the largest elements of windows: all that decides within before any
+/// pass.
+pub(super) fn pools(op: &Op) -> bool {
+    matches!(op, Op::MaxPoolSource(_))
 }
 
 /// Gives the elements that the compiled code has for an operand, if they are known.
@@ -41,13 +44,18 @@ impl Decided {
         found: &Found<'_>,
         tolerance: f64,
     ) -> Result<Self, CheckError> {
-        let near = |position: usize| match found(position)? {
-            Some(found) => Ok(near(operands[position], &found, tolerance)?),
-            None => Ok(operands[position].copy()?),
+        let near = |position: usize| -> Result<Option<Value>, CheckError> {
+            let found = found(position)?;
+            let near = found.map(|found| near(operands[position], &found, tolerance));
+            Ok(near.transpose()?)
         };
-        let Some(expression) = expression(op) else { return Ok(Decided::Pooled(near(1)?)) };
-        let near = (0..operands.len()).map(near).collect::<Result<Vec<Value>, CheckError>>()?;
-        let near: Vec<&Value> = near.iter().collect();
+        let Some(expression) = expression(op) else {
+            let pooled = near(1)?.map_or_else(|| operands[1].copy(), Ok)?;
+            return Ok(Decided::Pooled(pooled));
+        };
+        let near = (0..operands.len()).map(near).collect::<Result<Vec<_>, _>>()?;
+        let near: Vec<&Value> =
+            near.iter().zip(operands).map(|(near, own)| near.as_ref().unwrap_or(own)).collect();
         let truth = |(step, _): (usize, &Step)| {
             let steps = expression.steps[..=step].to_vec();
             let truth = Expression { steps, results: vec![Term::Step(step)] };

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 
 use resnetc_ir::eval::{Value, eval_steered};
 use resnetc_ir::memory::collected;
-use resnetc_ir::{Graph, NodeId, Op};
+use resnetc_ir::{Graph, NodeId};
 
 use super::choices::Choices;
-use super::decisions::{Decided, decides};
+use super::decisions::{Decided, decides, pools};
 use super::moved::nearest;
 use super::sides::{Jump, taken};
 use super::work::Work;
@@ -136,7 +136,7 @@ impl Check<'_> {
             let mut step = || {
                 let op = &graph.node(node).op;
                 let mut decided = None;
-                if let Op::MaxPoolSource(_) = op {
+                if pools(op) {
                     if let Some(found) = nearest(choices.at(node), operands[1])? {
                         let pooled = Decided::pooled(operands[1], &found, self.tolerance)?;
                         *value = pooled.result(op, operands)?;

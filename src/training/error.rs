@@ -73,6 +73,19 @@ pub enum TrainingError {
         /// The first tensor that is not finite, in the order of the layers.
         layer: Option<String>,
     },
+    /// A tensor that steps read and change is not finite.
+    #[error(
+        "{} has values that are not finite{}", name_line(.tensor),
+        if *.steps == 0 { " before the first step".to_owned() } else {
+            format!(" after step {}; lower the learning rate, or warm it up", .steps)
+        }
+    )]
+    NotFinite {
+        /// How many steps there were.
+        steps: u64,
+        /// The name of the first such tensor, in the order of the layers.
+        tensor: String,
+    },
     /// A state is that of another network or of another optimizer.
     #[error("the state is not of this network and optimizer: {} {}", name_line(.name), other(.expected, .found))]
     OtherState {
@@ -118,7 +131,7 @@ impl TrainingError {
             TrainingError::UnknownLayer { .. } => ErrorCode::UnknownLayer,
             TrainingError::Count { .. } => ErrorCode::InputLength,
             TrainingError::Label { .. } => ErrorCode::InputElement,
-            TrainingError::Diverged { .. } => ErrorCode::Diverged,
+            TrainingError::Diverged { .. } | TrainingError::NotFinite { .. } => ErrorCode::Diverged,
             TrainingError::OtherState { .. } => ErrorCode::OtherState,
             TrainingError::Compile(error) => error.code(),
             TrainingError::Run(error) => error.code(),

@@ -66,7 +66,7 @@ impl Recipe {
         }
     }
 
-    /// Checks that every frozen prefix names a parameter.
+    /// Checks that every frozen prefix names something that is learned.
     ///
     /// # Errors
     /// If one does not: all of them.

@@ -26,6 +26,8 @@ pub struct State {
 struct Entry {
     steps: u64,
     note: String,
+    /// Of the number of steps, the note and all tensors: a training must not go on from others.
+    digest: String,
 }
 
 impl State {
@@ -35,7 +37,7 @@ impl State {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path, note: &str) -> Result<(), ImportError> {
-        let entry = Entry { steps: self.steps, note: note.to_owned() };
+        let entry = Entry { steps: self.steps, note: note.to_owned(), digest: self.digest(note) };
         let entry = serde_json::to_string(&entry).map_err(|e| {
             let source = std::io::Error::other(e);
             ImportError::from(ImportErrorKind::Io { action: "writing", source }).in_file(path)
@@ -55,8 +57,30 @@ impl State {
             ImportError::from(ImportErrorKind::Format { expected, reason }).in_file(path)
         };
         let entry = entry.ok_or_else(|| other("it has tensors only"))?;
-        let Entry { steps, note } =
+        let Entry { steps, note, digest } =
             serde_json::from_str(&entry).map_err(|_| other("its metadata is damaged"))?;
-        Ok((State { steps, tensors }, note))
+        let state = State { steps, tensors };
+        match state.digest(&note) == digest {
+            true => Ok((state, note)),
+            false => Err(other("it was changed, or is damaged")),
+        }
+    }
+
+    fn digest(&self, note: &str) -> String {
+        let mut hasher = blake3::Hasher::new();
+        // Each with its length, so that no two states have the same bytes.
+        let text = |hasher: &mut blake3::Hasher, text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+        };
+        hasher.update(&self.steps.to_le_bytes());
+        text(&mut hasher, note);
+        for (name, tensor) in &self.tensors {
+            text(&mut hasher, name);
+            text(&mut hasher, &format!("{:?}", tensor.shape()));
+            tensor.each_piece(|bytes| {
+                hasher.update(bytes);
+            });
+        }
+        hasher.finalize().to_string()
     }
 }

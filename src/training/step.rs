@@ -27,7 +27,8 @@ impl Recipe {
         self.check()?;
         let Trainable { mut graph, scores, parameters, statistics, blocks } =
             spec.trainable(self.batch, &|name| self.is_frozen(name))?;
-        self.check_frozen(parameters.iter().map(|(parameter, _)| parameter.name.as_str()))?;
+        let learned = parameters.iter().filter(|(parameter, _)| parameter.role.is_learned());
+        self.check_frozen(learned.map(|(parameter, _)| parameter.name.as_str()))?;
         let trained = |(parameter, _): &&(_, _)| self.trains(parameter);
         let trained: Vec<_> = parameters.iter().filter(trained).collect();
         if trained.is_empty() {

@@ -68,8 +68,8 @@ impl Trainer {
     /// until [`Trainer::set_rate`] sets it.
     ///
     /// # Errors
-    /// If the recipe or the description is not valid, the weights do not fit it, the step cannot be
-    /// compiled, or there is not enough memory.
+    /// If the recipe or the description is not valid, the weights do not fit it or are not finite, the
+    /// step cannot be compiled, or there is not enough memory.
     pub fn new(
         spec: &Spec,
         recipe: &Recipe,
@@ -93,6 +93,7 @@ impl Trainer {
         for (name, values) in &start {
             trainer.write(name, values)?;
         }
+        trainer.check_finite()?;
         Ok(trainer)
     }
 
@@ -140,6 +141,24 @@ impl Trainer {
         let scores = self.output(names::SCORES)?.chunks_exact(self.classes);
         let correct = scores.zip(labels).filter(|(scores, label)| highest(scores) == **label);
         Ok(Loss { value, correct: correct.count() })
+    }
+
+    /// Checks that everything that the next step reads is finite. A step checks its loss alone, which
+    /// it computes before it changes anything: what it did to the parameters, the next one shows.
+    ///
+    /// # Errors
+    /// If a parameter, a running statistic, or what the optimizer remembers is not finite.
+    pub fn check_finite(&self) -> Result<(), TrainingError> {
+        let is_lost = |name: &str| self.kept_value(name).iter().any(|x| !x.is_finite());
+        // In the order of the layers first.
+        let parameters = self.parameters.iter().map(|p| p.name.as_str());
+        let names = parameters.chain(self.kept().map(|port| port.name.as_str()));
+        match { names }.find(|name| is_lost(name)) {
+            Some(name) => {
+                Err(TrainingError::NotFinite { steps: self.steps, tensor: name.to_owned() })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The scores that the last step gave its images, `[N, K]`, before it changed the parameters.
@@ -261,6 +280,12 @@ impl Trainer {
         let place = self.input(name)?;
         tensor.read(0, place);
         Ok(())
+    }
+
+    /// The elements of an input that steps keep; none if there is no such input.
+    fn kept_value(&self, name: &str) -> &[f32] {
+        let index = self.model.inputs().iter().position(|port| port.name == name);
+        index.and_then(|index| self.context.input::<f32>(index).ok()).unwrap_or_default()
     }
 
     /// A copy of an input.

@@ -2,15 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use resnetc::whole_file;
-use resnetc::{ErrorCode, one_line};
+use resnetc::one_line::name_line;
 
 use crate::failure::Failure;
-use crate::train::log::{BlockNorms, Line};
+use crate::train::log::{self, BlockNorms, Line};
 use crate::units::plural;
-
-/// A log has at most so many bytes: a hundred thousand epochs.
-const MOST_BYTES: u64 = 50 << 20;
 
 /// What a log is drawn as, and its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,32 +38,15 @@ impl Source {
 
     /// Reads the logs.
     pub(super) fn read(&self) -> Result<Series, Failure> {
-        let runs = self.files.iter().map(|file| lines(file)).collect::<Result<_, _>>()?;
-        Ok(Series { name: self.name.clone(), runs })
-    }
-}
-
-/// The lines of a log.
-fn lines(file: &Path) -> Result<Vec<Line>, Failure> {
-    let bytes = whole_file::read(file, MOST_BYTES).map_err(|e| Failure::unreadable(file, e))?;
-    let wrong = |what: String| {
-        Failure::file(file, what)
-            .help("give a log that `resnetc train --log FILE.jsonl` wrote")
-            .code(ErrorCode::Format)
-    };
-    let text = String::from_utf8(bytes).map_err(|_| wrong("this is no text".to_owned()))?;
-    let mut all: Vec<Line> = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let read = serde_json::from_str::<Line>(line);
-        let line = read.map_err(|e| wrong(format!("line {}: {e}", number + 1)))?;
-        if all.last().is_some_and(|last| last.epoch >= line.epoch) {
-            return Err(wrong(format!("line {}: epochs do not rise", number + 1)));
+        let runs = self.files.iter().map(|file| log::read(file)).collect::<Result<_, _>>()?;
+        let series = Series { name: self.name.clone(), runs };
+        match series.points(|_| 0.0).is_empty() {
+            true => {
+                let what = format!("the logs of {} have no epoch in common", name_line(&self.name));
+                Err(Failure::new(what).help("give logs of the same training with other seeds"))
+            }
+            false => Ok(series),
         }
-        all.push(line);
-    }
-    match all.is_empty() {
-        true => Err(wrong("it has no epochs".to_owned())),
-        false => Ok(all),
     }
 }
 
@@ -124,7 +103,7 @@ impl Series {
 
     /// What it is, in words.
     pub(super) fn label(&self) -> String {
-        let name = one_line::name_line(&self.name);
+        let name = name_line(&self.name);
         match self.runs.len() {
             1 => name,
             runs => format!("{name} ({})", plural(runs, "run")),

@@ -1,21 +1,19 @@
 //! The arguments of `resnetc train`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
 use resnetc::one_line::path_line;
 use resnetc::spec::Spec;
 use resnetc::training::{Decayed, Optimizer, Recipe};
-use resnetc::{ErrorCode, IsaChoice, Numerics, Options};
+use resnetc::{IsaChoice, Numerics, Options};
 
-use super::checkpoint;
-use super::data::Augmentation;
+use super::data::{Augmentation, Dataset};
 use super::plan::Plan;
 use super::schedule::{Course, Schedule};
 use crate::args::{name, positive, size, threads, warn_of_threads, whole};
 use crate::failure::Failure;
-use crate::output;
 use crate::step::OptimizerName;
 
 /// Train a network on pictures
@@ -58,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "EPOCH,...", value_delimiter = ',', value_parser = positive)]
     drops: Vec<usize>,
     /// Epochs in which the rate rises from 0
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<usize>)]
     warm_up: usize,
     /// The momentum of sgd [default: 0.9]
     #[arg(long, value_name = "SHARE")]
@@ -106,7 +104,7 @@ pub(crate) struct Args {
     pub(super) resume: bool,
     /// Replace files that exist
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
     /// Threads of a step [default: as many as the process may use]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(super) threads: Option<usize>,
@@ -159,9 +157,6 @@ impl Args {
         if self.resume && self.force {
             return Err(Failure::no_effect("--force", "--resume replaces its own files"));
         }
-        if self.resume && self.from.is_some() {
-            return Err(Failure::no_effect("--from", "the checkpoint has the weights"));
-        }
         if !self.freeze.is_empty() && self.from.is_none() && !self.resume {
             return Err(Failure::usage("--freeze would keep random weights")
                 .help("give the weights to keep with --from"));
@@ -181,31 +176,7 @@ impl Args {
                 format!("--output {}: it must end in .safetensors", path_line(&self.output));
             return Err(Failure::usage(message));
         }
-        self.check_places()
-    }
-
-    /// Refuses files that exist, and places that cannot be written to.
-    fn check_places(&self) -> Result<(), Failure> {
-        let reads: Vec<&Path> =
-            [Some(&self.model), self.from.as_ref()].into_iter().flatten().map(|p| &**p).collect();
-        output::check_file(&self.output, &reads)?;
-        if let Some(log) = &self.log {
-            output::check_text(log, &reads)?;
-        }
-        let exists = |place: &&Path| place.symlink_metadata().is_ok();
-        let checkpoint = checkpoint::beside(&self.output);
-        output::check_file(&checkpoint, &reads)?;
-        let places = [Some(&*checkpoint), Some(&*self.output), self.log.as_deref()];
-        match places.into_iter().flatten().find(exists) {
-            _ if self.force || self.resume => Ok(()),
-            None => Ok(()),
-            Some(place) if place == checkpoint => {
-                Err(Failure::file(place, "the file is of a training that was ended")
-                    .help("--resume goes on with it; --force begins anew")
-                    .code(ErrorCode::FileExists))
-            }
-            Some(place) => Err(Failure::exists(place)),
-        }
+        Ok(())
     }
 
     pub(super) fn recipe(&self) -> Recipe {
@@ -227,11 +198,13 @@ impl Args {
     }
 
     /// What a training that is resumed must have in common with its beginning.
-    pub(super) fn plan(&self, spec: &Spec, pictures: usize) -> Plan {
+    pub(super) fn plan(&self, spec: &Spec, [train, test]: [&Dataset; 2]) -> Plan {
         let Schedule { rate, warm_up, epochs, course } = self.schedule();
+        let network = Spec { name: String::new(), ..spec.clone() };
         Plan::new([
-            ("network", serde_json::to_string(spec).unwrap_or_default()),
-            ("training pictures:", pictures.to_string()),
+            ("network", serde_json::to_string(&network).unwrap_or_default()),
+            ("training pictures:", train.summary()),
+            ("test pictures:", test.summary()),
             ("--epochs", epochs.to_string()),
             ("--batch", self.batch.to_string()),
             ("--seed", self.seed.to_string()),

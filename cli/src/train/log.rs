@@ -1,9 +1,10 @@
 //! What is known of each epoch.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 
 use resnetc::training::Norms;
+use resnetc::{ErrorCode, whole_file};
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Score;
@@ -11,7 +12,7 @@ use crate::failure::Failure;
 use crate::output;
 
 /// One epoch, as a line of the log has it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Line {
     /// Counted from 1.
     pub(crate) epoch: usize,
@@ -33,7 +34,7 @@ pub(crate) struct Line {
 }
 
 /// The norms of a block, both finite.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BlockNorms {
     pub(crate) block: String,
     /// Of its result.
@@ -54,36 +55,42 @@ impl BlockNorms {
     }
 }
 
-/// The lines so far, and the file that has them.
-#[derive(Debug)]
-pub(super) struct Log {
-    file: Option<PathBuf>,
-    lines: Vec<Line>,
+/// A log has at most so many bytes: a hundred thousand epochs.
+const MOST_BYTES: u64 = 50 << 20;
+
+/// Lines as a file has them.
+pub(super) fn text(file: &Path, lines: &[Line]) -> Result<String, Failure> {
+    let mut text = String::new();
+    for line in lines {
+        let json = serde_json::to_string(line)
+            .map_err(|e| Failure::file(file, format!("writing failed: {e}")))?;
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{json}");
+    }
+    Ok(text)
 }
 
-impl Log {
-    /// A log that goes on after some lines.
-    pub(super) fn new(file: Option<PathBuf>, lines: Vec<Line>) -> Self {
-        Log { file, lines }
-    }
-
-    /// The lines so far.
-    pub(super) fn lines(&self) -> &[Line] {
-        &self.lines
-    }
-
-    /// Adds a line, and writes the file anew.
-    pub(super) fn add(&mut self, line: Line) -> Result<(), Failure> {
-        self.lines.push(line);
-        let Some(file) = &self.file else { return Ok(()) };
-        let mut text = String::new();
-        for line in &self.lines {
-            let json = serde_json::to_string(line)
-                .map_err(|e| Failure::file(file, format!("writing failed: {e}")))?;
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{json}");
+/// The lines of a log, at least one.
+pub(crate) fn read(file: &Path) -> Result<Vec<Line>, Failure> {
+    let bytes = whole_file::read(file, MOST_BYTES).map_err(|e| Failure::unreadable(file, e))?;
+    let wrong = |what: String| {
+        Failure::file(file, what)
+            .help("give a log that `resnetc train --log FILE.jsonl` wrote")
+            .code(ErrorCode::Format)
+    };
+    let text = String::from_utf8(bytes).map_err(|_| wrong("this is no text".to_owned()))?;
+    let mut all: Vec<Line> = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let read = serde_json::from_str::<Line>(line);
+        let line = read.map_err(|e| wrong(format!("line {}: {e}", number + 1)))?;
+        if all.last().is_some_and(|last| last.epoch >= line.epoch) {
+            return Err(wrong(format!("line {}: epochs do not rise", number + 1)));
         }
-        output::write_file(file, text.as_bytes())
+        all.push(line);
+    }
+    match all.is_empty() {
+        true => Err(wrong("it has no epochs".to_owned())),
+        false => Ok(all),
     }
 }
 

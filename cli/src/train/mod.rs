@@ -9,6 +9,7 @@
 //! | `evaluate` | how right a network is about a data set |
 //! | `log` | what is known of each epoch |
 //! | `checkpoint` | what a training that was ended needs to go on |
+//! | `outputs` | the files that are written, which must not be somebody else's |
 //! | `plan` | what it must not change on its way |
 //! | `interrupt` | Ctrl-C |
 
@@ -18,6 +19,7 @@ mod data;
 pub(crate) mod evaluate;
 mod interrupt;
 pub(crate) mod log;
+mod outputs;
 mod plan;
 mod schedule;
 mod session;
@@ -25,7 +27,7 @@ mod session;
 use std::sync::Arc;
 
 use resnetc::ErrorCode;
-use resnetc::import::safetensors;
+use resnetc::import::safetensors::{self, WeightMap};
 use resnetc::one_line::{name_line, path_line};
 use resnetc::spec::{Spec, Weights};
 
@@ -33,27 +35,22 @@ use crate::failure::Failure;
 use crate::units::plural;
 use crate::{output, step};
 use data::{Dataset, Split};
+use outputs::Outputs;
 use session::Session;
 
 pub(crate) use args::Args;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.check()?;
+    let outputs = Outputs::open(args)?;
     let spec = step::spec(&args.model)?;
     let train = Arc::new(open(args, &spec, Split::Train)?.with_part(args.pictures)?);
     let test = Arc::new(open(args, &spec, Split::Test)?);
     check_classes(&spec, &train)?;
     check_names(&train, &test)?;
-    let weights = match &args.from {
-        Some(file) if args.new_head => {
-            let weights = safetensors::load(file)?;
-            spec.with_new_head(&weights, args.seed).map_err(resnetc::Error::from)?
-        }
-        Some(file) => safetensors::load(file)?,
-        None => spec.initial_weights(args.seed).map_err(resnetc::Error::from)?,
-    };
+    let weights = Weights::Map(start(args, &spec)?);
     let data = [Arc::clone(&train), Arc::clone(&test)];
-    let session = Session::new(args, spec, data, &Weights::Map(weights))?;
+    let session = Session::new(args, spec, data, &weights, outputs)?;
     output::print(&format!(
         "{}: {} and {} of {}\n",
         path_line(&args.data),
@@ -62,6 +59,28 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         plural(train.classes().len(), "class"),
     ))?;
     session.run()
+}
+
+/// The weights to start with. Those of a training that goes on are in its checkpoint.
+fn start(args: &Args, spec: &Spec) -> Result<WeightMap, Failure> {
+    let Some(file) = args.from.as_ref().filter(|_| !args.resume) else {
+        return Ok(spec.initial_weights(args.seed).map_err(resnetc::Error::from)?);
+    };
+    let weights = safetensors::load(file)?;
+    if !args.new_head {
+        return Ok(weights);
+    }
+    let all = spec.with_new_head(&weights, args.seed).map_err(resnetc::Error::from)?;
+    let is_new = |name: &str, tensor| weights.get(name).is_none_or(|old| !Arc::ptr_eq(old, tensor));
+    let recipe = args.recipe();
+    match all.iter().find(|(name, tensor)| recipe.is_frozen(name) && is_new(name, tensor)) {
+        Some((name, _)) => {
+            let name = name_line(name);
+            Err(Failure::usage(format!("--freeze would keep the random {name} of --new-head"))
+                .help("leave the last layer out of --freeze"))
+        }
+        None => Ok(all),
+    }
 }
 
 /// Half of the data set, with as many channels as the network takes.

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use resnetc::import::safetensors;
+use resnetc::ErrorCode;
+use resnetc::import::safetensors::WeightMap;
 use resnetc::one_line::path_line;
 use resnetc::spec::{Spec, SpecError, SpecErrorKind, Weights};
 use resnetc::training::{Trainer, TrainingError};
 
 use super::args::Args;
-use super::checkpoint::{self, Checkpoint, Note};
+use super::checkpoint::{Checkpoint, Note};
 use super::data::{Batches, Dataset, Epoch, Normalization, Pace, Recipe, View};
 use super::evaluate::{Score, Tally, evaluate};
 use super::interrupt::Interrupt;
-use super::log::{BlockNorms, Line, Log};
+use super::log::{BlockNorms, Line};
+use super::outputs::Outputs;
 use super::plan::Plan;
 use super::schedule::Schedule;
 use crate::failure::Failure;
@@ -36,8 +38,15 @@ pub(super) struct Session<'a> {
     trainer: Trainer,
     /// What the steps of the epoch have found so far.
     tally: Tally,
-    log: Log,
+    /// The epochs that are done.
+    lines: Vec<Line>,
+    outputs: Outputs,
     interrupt: Interrupt,
+    /// The number of steps before the checkpoint.
+    saved: u64,
+    /// Whether a training can go on from the state. Between the beginning of a step and the end of
+    /// what checks it, it cannot.
+    is_sound: bool,
 }
 
 impl<'a> Session<'a> {
@@ -47,6 +56,7 @@ impl<'a> Session<'a> {
         spec: Spec,
         [train, test]: [Arc<Dataset>; 2],
         weights: &Weights,
+        outputs: Outputs,
     ) -> Result<Self, Failure> {
         let input = &spec.input;
         let at_most = if train.fixed().is_some() { train.len() } else { MEASURED };
@@ -58,24 +68,25 @@ impl<'a> Session<'a> {
         // Refused before the step is compiled.
         drop(Batches::training(&train, &recipe, pace(args, 0), epoch(args, 0, 0))?);
         drop(Batches::evaluation(&test, &recipe, pace(args, 0))?);
-        let plan = args.plan(&spec, train.len());
+        let plan = args.plan(&spec, [&train, &test]);
         let trainer =
             Trainer::new(&spec, &args.recipe(), weights, args.options().memory(args.memory))
                 .map_err(|error| unfit(error, args))?;
-        let (schedule, log) = (args.schedule(), Log::new(args.log.clone(), Vec::new()));
-        let (tally, interrupt) = (Tally::default(), Interrupt::listen());
         let mut session = Session {
             args,
             spec,
             train,
             test,
             recipe,
-            schedule,
+            schedule: args.schedule(),
             plan,
             trainer,
-            tally,
-            log,
-            interrupt,
+            tally: Tally::default(),
+            lines: Vec::new(),
+            outputs,
+            interrupt: Interrupt::listen(),
+            saved: 0,
+            is_sound: true,
         };
         if args.resume {
             session.resume()?;
@@ -83,107 +94,173 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
+    /// Trains to the end. The weights of each epoch replace those before.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        for line in &self.lines {
+            line.print(self.args.epochs)?;
+        }
+        match () {
+            // Nobody else begins at this place then, and a full disk is noticed at once.
+            () if !self.args.resume => self.save()?,
+            // The weights of the last epoch may not be here, if the checkpoint was moved.
+            () if self.lines.len() == self.args.epochs => {
+                self.outputs.save_weights(&self.trainer.weights()?)?;
+            }
+            () => {}
+        }
+        while self.lines.len() < self.args.epochs {
+            if let Err(failure) = self.epoch() {
+                self.keep();
+                return Err(failure);
+            }
+        }
+        // What it has is in the weights now; without it, nothing is left to resume.
+        self.outputs.remove_checkpoint();
+        output::print(&self.usage())
+    }
+
     /// Goes to where a training was ended.
     fn resume(&mut self) -> Result<(), Failure> {
-        let file = checkpoint::beside(&self.args.output);
-        let Checkpoint { state, note } = Checkpoint::load(&file, &self.plan)?;
-        self.trainer.restore(&state).map_err(|error| Failure::from(error).in_file(&file))?;
-        self.tally = note.tally;
-        self.log = Log::new(self.args.log.clone(), note.lines);
+        let Checkpoint { state, note } = self.outputs.checkpoint(&self.plan)?;
+        let restored = self.trainer.restore(&state);
+        restored.map_err(|error| Failure::from(error).in_file(self.outputs.checkpoint_file()))?;
+        (self.tally, self.lines, self.saved) = (note.tally, note.lines, state.steps);
         Ok(())
     }
 
-    /// Trains to the end. The weights of each epoch replace those before.
-    pub(super) fn run(mut self) -> Result<(), Failure> {
-        for line in self.log.lines() {
-            line.print(self.args.epochs)?;
-        }
-        while self.log.lines().len() < self.args.epochs {
-            let line = self.epoch().map_err(|failure| self.kept(failure))?;
-            line.print(self.args.epochs)?;
-        }
-        // What it has is in the weights now; without it, nothing is left to resume.
-        let _ = std::fs::remove_file(checkpoint::beside(&self.args.output));
-        let Normalization { mean, deviation } = &self.recipe.normalization;
-        output::print(&format!(
-            "{}: trained for pictures with mean {} and deviation {}\n",
-            path_line(&self.args.output),
-            list(mean),
-            list(deviation),
-        ))
-    }
-
     /// One epoch, or what is left of it: its steps, the measurement, and the files.
-    fn epoch(&mut self) -> Result<Line, Failure> {
+    fn epoch(&mut self) -> Result<(), Failure> {
         let start = Instant::now();
-        let (pictures, rate) = self.steps()?;
+        let pictures = self.steps()?;
         let seconds = start.elapsed().as_secs_f64();
         let weights = self.trainer.weights()?;
-        let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
-        safetensors::save(&self.args.output, tensors)?;
-        let batches = Batches::evaluation(&self.test, &self.recipe, pace(self.args, 1))?;
-        let (batch, weights) = (self.args.batch, Weights::Map(weights));
-        let test = evaluate(&self.spec, &weights, batch, self.args.options(), batches)?;
+        let test = self.measure(&weights)?;
+        self.outputs.save_weights(&weights)?;
+        // Where the last training ended after the last step, there was none in this one.
+        let norms = if pictures > 0 { self.trainer.norms() } else { Vec::new() };
+        let norms = BlockNorms::finite(norms);
         let line = Line {
-            epoch: self.log.lines().len() + 1,
+            epoch: self.lines.len() + 1,
             steps: self.trainer.steps(),
-            rate,
-            train: std::mem::take(&mut self.tally).score(),
+            rate: self.schedule.at(self.trainer.steps() - 1, self.steps_of_an_epoch()),
+            train: self.tally.score(),
             test,
             seconds,
             images_per_second: pictures as f64 / seconds,
-            norms: BlockNorms::finite(self.trainer.norms()),
+            norms,
         };
-        self.log.add(line.clone())?;
+        let lines: Vec<Line> = self.lines.iter().cloned().chain([line.clone()]).collect();
+        self.outputs.save_log(&lines)?;
+        (self.lines, self.tally) = (lines, Tally::default());
         self.save()?;
-        Ok(line)
+        line.print(self.args.epochs)?;
+        match self.interrupt.came() && self.lines.len() < self.args.epochs {
+            true => Err(self.stopped()),
+            false => Ok(()),
+        }
     }
 
-    /// The steps of an epoch that are left: how many pictures they have, and the rate of the last.
-    fn steps(&mut self) -> Result<(usize, f64), Failure> {
-        let steps = self.train.len() / self.args.batch;
-        let number = self.log.lines().len();
+    /// How right the network is about the test pictures.
+    fn measure(&mut self, weights: &WeightMap) -> Result<Score, Failure> {
+        let batches = Batches::evaluation(&self.test, &self.recipe, pace(self.args, 1))?;
+        // Cheap: the tensors are shared.
+        let weights = Weights::Map(weights.clone());
+        let test = evaluate(&self.spec, &weights, self.args.batch, self.args.options(), batches)?;
+        self.is_sound = test.loss.is_finite();
+        match self.is_sound {
+            true => Ok(test),
+            false => Err(Failure::new(format!(
+                "the loss of the test pictures is {} after epoch {}; lower the learning rate, or warm it up",
+                test.loss,
+                self.lines.len() + 1
+            ))
+            .code(ErrorCode::Diverged)),
+        }
+    }
+
+    fn steps_of_an_epoch(&self) -> usize {
+        self.train.len() / self.args.batch
+    }
+
+    /// The steps of an epoch that are left. Gives how many pictures they have.
+    fn steps(&mut self) -> Result<usize, Failure> {
+        let (steps, number) = (self.steps_of_an_epoch(), self.lines.len());
         let skip = (self.trainer.steps() - (number * steps) as u64) as usize;
         let epoch = epoch(self.args, number, skip);
         let mut batches = Batches::training(&self.train, &self.recipe, pace(self.args, 1), epoch)?;
         let mut bar = Progress::counting("training", Some((steps * self.args.batch) as u64));
-        let (mut pictures, mut rate) = (0, 0.0);
+        let mut pictures = 0;
         while let Some(batch) = batches.next() {
             let batch = batch?;
-            rate = self.schedule.at(self.trainer.steps(), steps);
-            self.trainer.set_rate(rate);
+            self.trainer.set_rate(self.schedule.at(self.trainer.steps(), steps));
+            self.is_sound = false;
             let loss = self.trainer.step(&batch.images, &batch.labels)?;
+            if batches.len() == 0 {
+                // No step of this epoch shows what this one did.
+                self.trainer.check_finite()?;
+            }
+            self.is_sound = true;
             self.tally.add(f64::from(loss.value), loss.correct, batch.labels.len());
             pictures += batch.labels.len();
             let Score { loss, accuracy } = self.tally.score();
             bar.note(format!("loss {loss:.3}, {:.1} % right", 100.0 * accuracy));
             bar.set((skip * self.args.batch + pictures) as u64);
             batches.recycle(batch);
+            // After the last step, the epoch is measured first.
             if self.interrupt.came() && batches.len() > 0 {
-                self.save()?;
-                return Err(Failure::new(format!("stopped after step {}", self.trainer.steps()))
-                    .help("the same command with --resume goes on"));
+                return Err(self.stopped());
             }
         }
-        Ok((pictures, rate))
+        Ok(pictures)
+    }
+
+    fn stopped(&self) -> Failure {
+        Failure::new(format!("stopped after step {}", self.trainer.steps()))
     }
 
     /// Writes what is needed to go on from here.
-    fn save(&self) -> Result<(), Failure> {
-        let lines = self.log.lines().to_vec();
-        let note = Note { plan: self.plan.clone(), tally: self.tally, lines };
-        Checkpoint { state: self.trainer.state()?, note }
-            .save(&checkpoint::beside(&self.args.output))
+    fn save(&mut self) -> Result<(), Failure> {
+        let (tally, lines) = (self.tally, self.lines.clone());
+        let note = Note { plan: self.plan.clone(), tally, lines };
+        self.outputs.save_checkpoint(&Checkpoint { state: self.trainer.state()?, note })?;
+        self.saved = self.trainer.steps();
+        Ok(())
     }
 
-    /// Notes what a failure leaves.
-    fn kept(&self, failure: Failure) -> Failure {
-        let epochs = self.log.lines().len();
+    /// Keeps what a training that fails has, as far as it can go on from there, and says so.
+    fn keep(&mut self) {
+        let (epochs, steps) = (self.lines.len(), self.trainer.steps());
         if epochs > 0 {
             let file = path_line(&self.args.output);
             output::note(&format!("{file} has the weights of epoch {epochs}"));
         }
-        failure
+        match self.is_sound && steps > 0 {
+            true => match self.save() {
+                Ok(()) => {
+                    let file = path_line(self.outputs.checkpoint_file());
+                    output::note(&format!(
+                        "{file} has the training after step {steps}: the same command with --resume goes on"
+                    ));
+                }
+                Err(failure) => output::note(&format!("no checkpoint: {}", failure.message())),
+            },
+            // What began the training is no loss, and would be in the way of another try.
+            false if self.saved == 0 => self.outputs.remove_checkpoint(),
+            false => {}
+        }
+    }
+
+    /// What to do with the weights.
+    fn usage(&self) -> String {
+        let [model, weights] = [&self.args.model, &self.args.output].map(path_line);
+        let Normalization { mean, deviation } = &self.recipe.normalization;
+        let (mean, deviation) = (list(mean), list(deviation));
+        let channels = if self.spec.input.channels == 1 { " --channels grey" } else { "" };
+        format!(
+            "{weights}: trained for pictures with mean {mean} and deviation {deviation}\n\
+             resnetc classify {model} PICTURE --weights {weights}{channels} --crop-pct 1 --mean {mean} \
+             --std {deviation}\n"
+        )
     }
 }
 

@@ -85,6 +85,10 @@ fn what_is_no_log_is_refused() {
         fail(&["curves", text(&good), text(&file), "-o", text(&svg)], &[text(&file), says]);
         assert!(!svg.exists());
     }
+    let later = fs::read_to_string(&good).unwrap();
+    let later = later.lines().last().unwrap().replace("\"epoch\":2", "\"epoch\":7");
+    let later = format!("a={},{}", text(&good), text(&write("later.jsonl", &later)));
+    fail(&["curves", &later, "-o", text(&svg)], &["no epoch in common"]);
     misuse(&["curves", text(&good), "-o", "curves.pdf"], "it must end in .svg, .png or .html");
     misuse(&[&["curves", "-o", text(&svg)], &[text(&good); 9][..]].concat(), "at most 8");
     misuse(&["curves", "a=", "-o", text(&svg)], "expected FILE or NAME=FILE");

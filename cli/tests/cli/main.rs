@@ -29,6 +29,7 @@ mod stream;
 mod support;
 mod sweep;
 mod train;
+mod train_files;
 mod tune;
 
 use std::fs;

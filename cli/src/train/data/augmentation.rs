@@ -59,7 +59,9 @@ impl Augmentation {
                     false => Err(Failure::new(format!(
                         "with {pad} pixels of padding, crops of {h}x{w} could miss the picture"
                     ))
-                    .help(format!("pad by less than {} pixels; 4 is usual for 32x32", h.min(w)))),
+                    .help(
+                        "--augment none takes pictures as they are, --augment mirror mirrors them",
+                    )),
                 }
             }
             Augmentation::RandomResizedCrop { scale: (least, most), ratio: (narrow, wide) } => {

@@ -77,9 +77,9 @@ impl Dataset {
             format!("class {class} (\"{}\") has no {} pictures", name_line(name), split.name()),
         );
         Err(failure
-            .help(match self.pictures {
-                Pictures::Held(_) => "number the classes from 0 without gaps",
-                Pictures::Files(_) => "add pictures to its folder, or remove the folder",
+            .help(match &self.pictures {
+                Pictures::Held(held) => held.largest_label(split),
+                Pictures::Files(_) => "add pictures to its folder, or remove the folder".to_owned(),
             })
             .code(ErrorCode::Format))
     }
@@ -115,6 +115,17 @@ impl Dataset {
             Pictures::Held(held) => held.len(),
             Pictures::Files(files) => files.len(),
         }
+    }
+
+    /// How many pictures are used, and a checksum of all by which another data set is noticed: of
+    /// labels and of pictures, or of the names and sizes of their files.
+    pub(crate) fn summary(&self) -> String {
+        let mut sum = flate2::Crc::new();
+        match &self.pictures {
+            Pictures::Held(held) => held.each_part(|part| sum.update(part)),
+            Pictures::Files(files) => files.each_part(|part| sum.update(part)),
+        }
+        format!("{} (CRC-32 {:08x})", self.len(), sum.sum())
     }
 
     /// The folder, as the user named it.

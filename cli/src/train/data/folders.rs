@@ -185,6 +185,18 @@ impl Folders {
         self.classes.iter().map(|class| class.files.len()).collect()
     }
 
+    /// The names of the files and their sizes, class by class.
+    pub(super) fn each_part(&self, mut visit: impl FnMut(&[u8])) {
+        for class in &self.classes {
+            visit(class.folder.file_name().unwrap_or_default().as_encoded_bytes());
+            for file in &class.files {
+                let size = class.folder.join(file).metadata().map_or(0, |found| found.len());
+                visit(file.as_os_str().as_encoded_bytes());
+                visit(&size.to_le_bytes());
+            }
+        }
+    }
+
     /// How many files are not pictures by their names.
     pub(super) fn left_out(&self) -> usize {
         self.left_out

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use resnetc::ErrorCode;
 
+use super::form::Split;
 use crate::classify::pixels::Pixels;
 use crate::failure::Failure;
 
@@ -44,6 +45,26 @@ impl Held {
             counts[usize::from(label)] += 1;
         }
         counts
+    }
+
+    /// Everything that it has, as bytes.
+    pub(super) fn each_part(&self, mut visit: impl FnMut(&[u8])) {
+        visit(&self.labels);
+        visit(&self.bytes);
+    }
+
+    /// What to do about a class without pictures. A wrong label makes more classes than there are.
+    pub(super) fn largest_label(&self, split: Split) -> String {
+        let number =
+            "number the classes from 0 without gaps, and give each pictures in both halves";
+        let largest = self.labels.iter().max();
+        match (split, self.labels.iter().position(|label| Some(label) == largest)) {
+            (Split::Train, Some(at)) => format!(
+                "{number}; the largest label is {}, of training picture {at}",
+                self.labels[at]
+            ),
+            _ => number.to_owned(),
+        }
     }
 
     /// The class of picture `i`.

@@ -45,7 +45,7 @@ impl Normalization {
                     "channel {channel} has the same value in all pictures: it has no deviation"
                 ),
             )
-            .help("give the mean and the deviation, such as 0.5 and 0.5")
+            .help("check that these are the pictures: there is nothing to learn from them")
             .code(ErrorCode::Picture)),
         }
     }

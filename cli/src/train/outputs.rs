@@ -1,0 +1,208 @@
+//! The files that a training writes again and again. What somebody else wrote is not replaced.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use resnetc::ErrorCode;
+use resnetc::import::safetensors::{self, WeightMap};
+use resnetc::training::State;
+
+use super::args::Args;
+use super::checkpoint::{self, Checkpoint};
+use super::log::{self, Line};
+use super::plan::Plan;
+use crate::failure::Failure;
+use crate::output;
+
+/// The files of a training.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    weights: Output,
+    checkpoint: Output,
+    log: Option<Output>,
+}
+
+/// A file, and the version of it that may be replaced.
+#[derive(Debug)]
+struct Output {
+    path: PathBuf,
+    known: Option<Version>,
+}
+
+/// What changes whenever a file is replaced or written to.
+#[derive(Debug, PartialEq, Eq)]
+struct Version {
+    bytes: u64,
+    modified: Option<SystemTime>,
+    place: Option<[u64; 2]>,
+}
+
+impl Outputs {
+    /// Refuses files that exist, and places that cannot be written to.
+    pub(super) fn open(args: &Args) -> Result<Self, Failure> {
+        let reads: Vec<&Path> =
+            [Some(&args.model), args.from.as_ref()].into_iter().flatten().map(|p| &**p).collect();
+        let weights = Output::new(args.output.clone(), &reads)?;
+        let checkpoint = Output::new(checkpoint::beside(&args.output), &reads)?;
+        let log = args.log.as_ref().map(|path| {
+            output::check_text(path, &reads)?;
+            Output::new(path.clone(), &reads)
+        });
+        let outputs = Outputs { weights, checkpoint, log: log.transpose()? };
+        match () {
+            () if args.resume => {}
+            () if args.force => outputs.check_log(|_| true)?,
+            () => outputs.check_free()?,
+        }
+        Ok(outputs)
+    }
+
+    /// Checks that no file is there.
+    fn check_free(&self) -> Result<(), Failure> {
+        if self.checkpoint.exists() {
+            let what = "the file is of a training that was ended, or that is running";
+            return Err(Failure::file(&self.checkpoint.path, what)
+                .help("--resume goes on with it; --force begins anew")
+                .code(ErrorCode::FileExists));
+        }
+        match [Some(&self.weights), self.log.as_ref()].into_iter().flatten().find(|o| o.exists()) {
+            Some(there) => Err(Failure::exists(&there.path)),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that the log may be replaced, if it exists: that it is a log, and a certain one.
+    fn check_log(&self, may_go: impl Fn(&[Line]) -> bool) -> Result<(), Failure> {
+        let Some(Output { path, .. }) = self.log.as_ref().filter(|log| log.exists()) else {
+            return Ok(());
+        };
+        let is_empty = path.metadata().is_ok_and(|found| found.len() == 0);
+        match is_empty || log::read(path).is_ok_and(|lines| may_go(&lines)) {
+            true => Ok(()),
+            false => {
+                Err(Failure::file(path, "the file exists, and is not the log of this training")
+                    .help("give the log another name")
+                    .code(ErrorCode::FileExists))
+            }
+        }
+    }
+
+    /// The checkpoint of a training that was ended. Weights and log, if there are any, must be its
+    /// own.
+    pub(super) fn checkpoint(&self, plan: &Plan) -> Result<Checkpoint, Failure> {
+        let found = Checkpoint::load(&self.checkpoint.path, plan)?;
+        self.check_weights(&found.state)?;
+        let begun = &found.note.lines;
+        // It is written before the checkpoint, so it may be a line ahead.
+        self.check_log(|lines| {
+            lines.len() <= begun.len() + 1 && lines.iter().zip(begun).all(|(own, old)| own == old)
+        })?;
+        Ok(found)
+    }
+
+    /// Checks that the weights may be replaced, if they exist: that they are of this network.
+    fn check_weights(&self, state: &State) -> Result<(), Failure> {
+        let Output { path, .. } = &self.weights;
+        let is_own = |weights: WeightMap| {
+            let shape = |name| state.tensors.get(name).map(|tensor| tensor.shape());
+            weights.iter().all(|(name, tensor)| shape(name) == Some(tensor.shape()))
+        };
+        match !self.weights.exists() || safetensors::load(path).is_ok_and(is_own) {
+            true => Ok(()),
+            false => Err(Failure::file(
+                path,
+                "the file exists, and has not the weights of this training",
+            )
+            .help("move it to another place")
+            .code(ErrorCode::FileExists)),
+        }
+    }
+
+    /// Where checkpoints are.
+    pub(super) fn checkpoint_file(&self) -> &Path {
+        &self.checkpoint.path
+    }
+
+    pub(super) fn save_weights(&mut self, weights: &WeightMap) -> Result<(), Failure> {
+        self.weights.replace(|path| {
+            let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
+            Ok(safetensors::save(path, tensors)?)
+        })
+    }
+
+    /// Writes the log anew, if one is wanted.
+    pub(super) fn save_log(&mut self, lines: &[Line]) -> Result<(), Failure> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        log.replace(|path| output::write_file(path, log::text(path, lines)?.as_bytes()))
+    }
+
+    pub(super) fn save_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
+        self.checkpoint.replace(|path| checkpoint.save(path))
+    }
+
+    /// Removes the checkpoint.
+    pub(super) fn remove_checkpoint(&mut self) {
+        if self.checkpoint.check().is_ok() {
+            // What remains is in the way of the next training, and no loss.
+            let _ = std::fs::remove_file(&self.checkpoint.path);
+        }
+    }
+}
+
+impl Output {
+    /// A file that may be replaced as it is now, unless the command reads it.
+    fn new(path: PathBuf, reads: &[&Path]) -> Result<Self, Failure> {
+        output::check_file(&path, reads)?;
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            return Err(Failure::unwritable(&path, "it is not a regular file"));
+        }
+        let known = Version::of(&path);
+        Ok(Output { path, known })
+    }
+
+    fn exists(&self) -> bool {
+        self.path.symlink_metadata().is_ok()
+    }
+
+    /// Checks that nobody else has written the file.
+    fn check(&self) -> Result<(), Failure> {
+        let found = Version::of(&self.path);
+        match found.is_none() || found == self.known {
+            true => Ok(()),
+            false => Err(Failure::file(
+                &self.path,
+                "another program has written this file meanwhile, so it is not replaced",
+            )
+            .help("give each training a name of its own with --output")
+            .code(ErrorCode::FileExists)),
+        }
+    }
+
+    fn replace(&mut self, write: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.check()?;
+        write(&self.path)?;
+        self.known = Version::of(&self.path);
+        Ok(())
+    }
+}
+
+impl Version {
+    /// That of the file at a path, if there is one.
+    fn of(path: &Path) -> Option<Self> {
+        let found = path.metadata().ok()?;
+        Some(Version { bytes: found.len(), modified: found.modified().ok(), place: place(&found) })
+    }
+}
+
+/// The device and the number of a file, where systems have them.
+#[cfg(unix)]
+fn place(found: &Metadata) -> Option<[u64; 2]> {
+    use std::os::unix::fs::MetadataExt;
+    Some([found.dev(), found.ino()])
+}
+
+#[cfg(not(unix))]
+fn place(_: &Metadata) -> Option<[u64; 2]> {
+    None
+}

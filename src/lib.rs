@@ -34,6 +34,7 @@
 //! | [`tune`], [`Tuned`] | which algorithms are the fastest here, measured |
 //! | [`quantize`] | networks in f32 to networks of bytes |
 //! | `object` | networks as one object file, for C (feature `object`) |
+//! | [`training`], [`gradient`] | steps of training, each compiled as one program; gradients as graphs |
 //! | [`spec`], [`export`], [`ir`] | networks written by hand: descriptions, files for other programs, graphs |
 //!
 //! # Stability

@@ -65,7 +65,7 @@ pub(crate) struct ModelOptions {
     #[arg(long, value_name = "WHAT", default_value = "in-place", value_parser = reuse)]
     reuse: Reuse,
     /// The most memory for all values of a run, such as 500MB. A step of training then computes
-    /// values again in place of keeping them, as far as that is necessary [default: no limit]
+    /// values again instead of keeping them, as far as that is necessary [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<usize>,
     /// Write the names of compiled code to /tmp/perf-PID.map, for `perf`

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Trains the networks of the experiment: run.sh FASHION_MNIST RESULTS [SEED ...]
 #
-# A network that is trained is not trained again, and one whose training was ended goes on, so the
-# script can be ended and started anew, and scripts with different seeds can run side by side.
+# A network that is trained is not trained again, and one that was stopped goes on, so the
+# script can be stopped and started anew, and scripts with different seeds can run side by side.
 # RESNETC is the program, FLAGS what else it is given, such as --threads 1.
 set -eu
 data=$1 results=$2

@@ -75,6 +75,9 @@ pub use sketch::{Parameter, Role};
 pub(crate) use trainable::{Statistics, Trainable};
 pub use weights::Weights;
 
+#[doc(inline)]
+pub use crate::import::safetensors::WeightMap;
+
 /// A residual network of the regular family: a stem, stages of equal blocks, a mean, a classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::path::Path;
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
 
 use super::{Parameter, SpecError, SpecErrorKind, WrongShape, WrongType, random};
-use crate::import::safetensors::WeightMap;
+use crate::import::ImportError;
+use crate::import::safetensors::{self, WeightMap};
 
 /// Where the weights of a network come from.
 #[derive(Clone, Debug)]
@@ -28,6 +30,15 @@ const PREFIXES: &[&str] = &["module.", "model.", "backbone.", "_orig_mod."];
 const ALIASES: &[(&str, &str)] = &[(".shortcut.", ".downsample."), ("linear.", "fc.")];
 
 impl Weights {
+    /// Reads all tensors of a safetensors file, as [`Trainer::save`](crate::training::Trainer::save)
+    /// and PyTorch's users write them.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, ImportError> {
+        safetensors::load(path).map(Weights::Map)
+    }
+
     /// A tensor for each parameter, in the same order.
     pub(crate) fn resolve(&self, parameters: &[Parameter]) -> Result<Vec<Arc<Tensor>>, SpecError> {
         match self {

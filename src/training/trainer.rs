@@ -1,6 +1,7 @@
 //! Steps of training, one after another.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use resnetc_ir::Tensor;
@@ -13,8 +14,8 @@ use super::norms::Norms;
 use super::recipe::{Optimizer, Recipe};
 use super::state::State;
 use super::update::Rates;
-use crate::error::RunError;
-use crate::import::safetensors::WeightMap;
+use crate::error::{Error, RunError};
+use crate::import::safetensors::{self, WeightMap};
 use crate::options::Options;
 use crate::runtime::model::{Context, Model, Port};
 use crate::spec::{Parameter, Spec, Weights};
@@ -31,7 +32,7 @@ pub struct Loss {
 /// A network that is trained: a compiled step, and its state.
 ///
 /// ```
-/// use resnetc::Options;
+/// use resnetc::{Compiler, Options};
 /// use resnetc::spec::{Block, Spec, Weights};
 /// use resnetc::training::{Recipe, Trainer};
 ///
@@ -46,7 +47,17 @@ pub struct Loss {
 ///     trainer.step(&images, &[0, 1])?;
 /// }
 /// assert!(trainer.step(&images, &[0, 1])?.value < first.value);
-/// let trained = trainer.weights()?;
+///
+/// let file = std::env::temp_dir().join("trained.safetensors");
+/// trainer.save(&file)?;
+/// // A network of these weights, for one image.
+/// let graph = spec.build(&Weights::load(&file)?, 1)?;
+/// let model = Compiler::new(Options::default()).graph(graph)?.compile()?;
+/// let mut run = model.context()?;
+/// run.input_mut(0)?.copy_from_slice(&images[..3 * 16 * 16]);
+/// model.run(&mut run)?;
+/// let scores: &[f32] = run.output(0)?;
+/// # std::fs::remove_file(&file)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -207,6 +218,17 @@ impl Trainer {
     /// If there is not enough memory.
     pub fn weights(&self) -> Result<WeightMap, TrainingError> {
         self.parameters.iter().map(|p| Ok((p.name.clone(), self.read(&p.name)?))).collect()
+    }
+
+    /// Writes [`Trainer::weights`] as a safetensors file, whole or not at all, which
+    /// [`Weights::load`] and PyTorch read. A file that exists is replaced.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or there is not enough memory.
+    pub fn save(&self, path: &Path) -> Result<(), TrainingError> {
+        let weights = self.weights()?;
+        let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
+        Ok(safetensors::save(path, tensors).map_err(Error::from)?)
     }
 
     /// Everything that steps change and read again.

@@ -1,4 +1,4 @@
-//! `resnetc curves`: how trainings went, as a picture or a page.
+//! `resnetc curves`: how training went, as a picture or a page.
 
 mod figure;
 mod page;
@@ -16,9 +16,9 @@ use crate::output;
 use figure::MOST_SERIES;
 use series::{Series, Source};
 
-/// Draw error and loss of trainings, by epoch
+/// Draw error and loss of training runs, by epoch
 ///
-/// Each LOG is a file that `resnetc train --log` wrote. Trainings that differ in their seeds alone
+/// Each LOG is a file that `resnetc train --log` wrote. Runs that differ in their seeds alone
 /// can be drawn as one curve, their mean, with a band for their range: NAME=FILE,FILE,...
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

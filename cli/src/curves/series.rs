@@ -1,4 +1,4 @@
-//! The logs of trainings, by what they are drawn as.
+//! The logs of training runs, by what they are drawn as.
 
 use std::path::{Path, PathBuf};
 
@@ -43,21 +43,21 @@ impl Source {
         match series.points(|_| 0.0).is_empty() {
             true => {
                 let what = format!("the logs of {} have no epoch in common", name_line(&self.name));
-                Err(Failure::new(what).help("give logs of the same training with other seeds"))
+                Err(Failure::new(what).help("give logs of runs that differ in their seeds alone"))
             }
             false => Ok(series),
         }
     }
 }
 
-/// Trainings that differ in their seeds alone.
+/// Runs that differ in their seeds alone.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     pub(super) name: String,
     pub(super) runs: Vec<Vec<Line>>,
 }
 
-/// The trainings of a series at an epoch, or at a block.
+/// The runs of a series at an epoch, or at a block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
     /// Counted from 1.
@@ -77,7 +77,7 @@ impl Point {
 }
 
 impl Series {
-    /// The mean and the range of a figure, for each epoch that all trainings have.
+    /// The mean and the range of a figure, for each epoch that all runs have.
     pub(super) fn points(&self, figure: impl Fn(&Line) -> f64) -> Vec<Point> {
         let Some((first, others)) = self.runs.split_first() else { return Vec::new() };
         let point = |line: &Line| {
@@ -90,7 +90,7 @@ impl Series {
         first.iter().filter_map(point).collect()
     }
 
-    /// The mean and the range of a norm, for each block, in the last epoch that all trainings have.
+    /// The mean and the range of a norm, for each block, in the last epoch that all runs have.
     pub(super) fn norms(&self, norm: impl Fn(&BlockNorms) -> f64) -> Vec<Point> {
         let last = self.points(|_| 0.0).last().map(|point| point.at);
         let lines = self.runs.iter().filter_map(|run| run.iter().find(|l| Some(l.epoch) == last));

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// The file for the weights
     #[arg(short, long, value_name = "FILE.safetensors")]
     pub(super) output: PathBuf,
-    /// Train with so many of the pictures only, evenly spaced in the data set [default: all]
+    /// Use only N of the training pictures, evenly spaced in the data set [default: all]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(super) pictures: Option<usize>,
     /// How often all training pictures are seen
@@ -70,7 +70,7 @@ pub(crate) struct Args {
     /// Weight decay of biases and normalizations, too
     #[arg(long)]
     decay_all: bool,
-    /// The share of the target that all classes have alike
+    /// Label smoothing: the share of the target that is spread evenly over all classes
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     smoothing: f64,
     /// How pictures are varied: none; mirror; crop: padded by 4 pixels, a random crop, and mirrored;
@@ -83,7 +83,7 @@ pub(crate) struct Args {
     /// Weights to start with, under PyTorch's names [default: random]
     #[arg(long, value_name = "FILE.safetensors")]
     pub(super) from: Option<PathBuf>,
-    /// Give the last layer random weights in place of those of --from, for other classes
+    /// Give the last layer random weights instead of those of --from, for other classes
     #[arg(long, requires = "from")]
     pub(super) new_head: bool,
     /// Layers that stay as they are, such as layer1; needs --from
@@ -96,10 +96,10 @@ pub(crate) struct Args {
     /// step of each epoch
     #[arg(long, requires = "log")]
     norms: bool,
-    /// Go on with a training that was ended, from FILE.checkpoint.safetensors beside the weights
+    /// Go on with a run that was stopped, from FILE.checkpoint.safetensors beside the weights
     ///
     /// That file is written after each epoch and at Ctrl-C, and removed at the end. The weights will
-    /// be those of a training that was not ended, bit for bit.
+    /// be those of a run that was not stopped, bit for bit.
     #[arg(long)]
     pub(super) resume: bool,
     /// Replace files that exist
@@ -108,7 +108,7 @@ pub(crate) struct Args {
     /// Threads of a step [default: as many as the process may use]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(super) threads: Option<usize>,
-    /// The most memory for all values of a step, such as 500MB: values are computed again in place
+    /// The most memory for all values of a step, such as 500MB: values are computed again instead
     /// of being kept, as far as that is necessary. The weights will be the same, bit for bit
     /// [default: no limit]
     #[arg(long, value_name = "SIZE", value_parser = size)]

@@ -1,4 +1,4 @@
-//! What a training that was ended needs to go on.
+//! What a run that was stopped needs to go on.
 
 use std::path::{Path, PathBuf};
 

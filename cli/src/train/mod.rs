@@ -8,7 +8,7 @@
 //! | `session` | epoch after epoch |
 //! | `evaluate` | how right a network is about a data set |
 //! | `log` | what is known of each epoch |
-//! | `checkpoint` | what a training that was ended needs to go on |
+//! | `checkpoint` | what a run that was stopped needs to go on |
 //! | `outputs` | the files that are written, which must not be somebody else's |
 //! | `plan` | what it must not change on its way |
 //! | `interrupt` | Ctrl-C |

@@ -61,7 +61,7 @@ impl Outputs {
     /// Checks that no file is there.
     fn check_free(&self) -> Result<(), Failure> {
         if self.checkpoint.exists() {
-            let what = "the file is of a training that was ended, or that is running";
+            let what = "the file is of a run that was stopped, or that is still going on";
             return Err(Failure::file(&self.checkpoint.path, what)
                 .help("--resume goes on with it; --force begins anew")
                 .code(ErrorCode::FileExists));
@@ -88,8 +88,7 @@ impl Outputs {
         }
     }
 
-    /// The checkpoint of a training that was ended. Weights and log, if there are any, must be its
-    /// own.
+    /// The checkpoint of a run that was stopped. Weights and log, if there are any, must be its own.
     pub(super) fn checkpoint(&self, plan: &Plan) -> Result<Checkpoint, Failure> {
         let found = Checkpoint::load(&self.checkpoint.path, plan)?;
         self.check_weights(&found.state)?;

@@ -119,12 +119,13 @@ impl<'a> Session<'a> {
         output::print(&self.usage())
     }
 
-    /// Goes to where a training was ended.
+    /// Goes to where a run was stopped.
     fn resume(&mut self) -> Result<(), Failure> {
         let Checkpoint { state, note } = self.outputs.checkpoint(&self.plan)?;
         let restored = self.trainer.restore(&state);
         restored.map_err(|error| Failure::from(error).in_file(self.outputs.checkpoint_file()))?;
         (self.tally, self.lines, self.saved) = (note.tally, note.lines, state.steps);
+        output::note(&format!("going on after step {}", state.steps));
         Ok(())
     }
 
@@ -136,7 +137,7 @@ impl<'a> Session<'a> {
         let weights = self.trainer.weights()?;
         let test = self.measure(&weights)?;
         self.outputs.save_weights(&weights)?;
-        // Where the last training ended after the last step, there was none in this one.
+        // A run that was stopped after the last step of an epoch has none left.
         let norms = if pictures > 0 { self.trainer.norms() } else { Vec::new() };
         let norms = BlockNorms::finite(norms);
         let line = Line {

@@ -291,14 +291,14 @@ pub(crate) fn interrupt(place: &Place, weights: &str, more: &[&str]) {
 
 #[cfg(unix)]
 #[test]
-fn a_training_that_was_ended_goes_on_bit_for_bit() {
+fn a_run_that_was_stopped_goes_on_bit_for_bit() {
     let place = Place::new("train_resume");
     let log = [place.path("a.jsonl"), place.path("b.jsonl")];
     let recipe = ["--epochs", "30", "--batch", "2", "--rate", "0.02"];
     place.train("a.safetensors", &[&recipe[..], &["--log", text(&log[0])]].concat());
     let more = [&recipe[..], &["--log", text(&log[1])]].concat();
     interrupt(&place, "b.safetensors", &more);
-    place.refuse("b.safetensors", &more, &["b.checkpoint.safetensors", "was ended"]);
+    place.refuse("b.safetensors", &more, &["b.checkpoint.safetensors", "was stopped"]);
     place.train("b.safetensors", &[&more[..], &["--resume"]].concat());
     assert_eq!(place.bytes("a.safetensors"), place.bytes("b.safetensors"));
     assert!(!place.path("b.checkpoint.safetensors").exists());

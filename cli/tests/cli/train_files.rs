@@ -1,4 +1,4 @@
-//! `train`: what it leaves when it fails or is ended, and what it does not replace.
+//! `train`: what it leaves when it fails or is stopped, and what it does not replace.
 
 use std::fs;
 
@@ -145,7 +145,7 @@ fn what_another_program_writes_meanwhile_is_kept() {
     assert!(said.contains("meanwhile") && said.contains("--resume"), "{said}");
     assert_eq!(place.bytes("w.safetensors"), b"precious");
     // A second training at the same place is refused at once.
-    place.refuse("w.safetensors", &[], &["w.checkpoint.safetensors", "is running"]);
+    place.refuse("w.safetensors", &[], &["w.checkpoint.safetensors", "still going on"]);
 }
 
 /// A training whose output nobody reads any more ends after its last epoch.

@@ -99,6 +99,9 @@ impl<'a> Session<'a> {
         for line in &self.lines {
             line.print(self.args.epochs)?;
         }
+        if self.args.resume {
+            output::print(&format!("going on after step {}\n", self.saved))?;
+        }
         match () {
             // Nobody else begins at this place then, and a full disk is noticed at once.
             () if !self.args.resume => self.save()?,
@@ -125,7 +128,6 @@ impl<'a> Session<'a> {
         let restored = self.trainer.restore(&state);
         restored.map_err(|error| Failure::from(error).in_file(self.outputs.checkpoint_file()))?;
         (self.tally, self.lines, self.saved) = (note.tally, note.lines, state.steps);
-        output::note(&format!("going on after step {}", state.steps));
         Ok(())
     }
 

@@ -28,12 +28,13 @@ for seed in "$@"; do
     done
 done
 
-# How large values and gradients are after one epoch.
+# How large values and gradients are after one epoch: once, beside the first seed.
+case " $* " in *" 0 "*) ;; *) exit ;; esac
 for network in plain20 plain56 resnet20 resnet56; do
-    log=$results/norms-$network.jsonl
-    [ -f "$log" ] && continue
+    name=norms-$network
+    [ -f "$results/$name.jsonl" ] && continue
     # shellcheck disable=SC2086 # flags are words
-    "$resnetc" train "$here/specs/$network.toml" --data "$data" -o "$results/norms.safetensors" \
+    "$resnetc" train "$here/specs/$network.toml" --data "$data" -o "$results/$name.safetensors" \
         --pictures 10000 --batch 16 --rate 0.0125 --epochs 1 --schedule constant \
-        --norms --log "$log" --force ${FLAGS:-}
+        --norms --log "$results/$name.jsonl" --force ${FLAGS:-}
 done

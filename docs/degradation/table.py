@@ -38,6 +38,8 @@ def row(name, runs):
 
 
 def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: table.py LOGS")
     logs = pathlib.Path(sys.argv[1])
     heads = [f"training error after {epoch} epochs, %" for epoch in EPOCHS] + ["training loss", "test error, %"]
     print(f"| network | seeds | {' | '.join(heads)} |\n|{'---|' * (len(heads) + 2)}")

@@ -25,11 +25,13 @@ mod matrix;
 mod pool;
 mod quantized;
 mod reduce;
+mod rounding;
 mod shape;
 mod value;
 mod walk;
 
 pub use error::EvalError;
+pub use rounding::eval_rounding;
 pub use value::Value;
 
 use std::collections::{HashMap, HashSet};

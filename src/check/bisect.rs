@@ -123,7 +123,7 @@ impl Check<'_> {
         work: &mut Work<'_>,
     ) -> Result<Interpreted, CheckError> {
         let exposed = self.expose(scheduled, |node| is_followed(scheduled, node))?;
-        self.interpret(scheduled, &remarks.origins, &exposed, &mut |_| Ok(()), work)
+        self.interpret(scheduled, &remarks.origins, &exposed, None, &mut |_, _| Ok(()), work)
     }
 
     /// The interpreter's error on the graph with this number of patches.
@@ -195,7 +195,7 @@ impl Trials<'_, '_> {
             true => self.check.at_jumps(&graph, &remarks, work)?.choices,
             false => Choices::default(),
         };
-        let (_, outputs) = self.check.outputs(graph, &choices, work)?;
+        let outputs = self.check.outputs(graph, &choices, None, work)?;
         let trial = Trial { patches, compiled: worst(&outputs) };
         self.tried.push(trial);
         Ok(trial)

@@ -49,10 +49,17 @@ impl Choices {
 }
 
 /// The interpreter's results for the graph before any pass, with these choices at jumps.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Reference {
     pub(super) choices: Choices,
-    pub(super) outputs: Arc<[Value]>,
+    pub(super) outputs: Vec<Value>,
     /// The difference of each output that rounding explains, if that is known.
-    pub(super) explained: Option<Arc<[f64]>>,
+    pub(super) explained: Option<Vec<f64>>,
+}
+
+impl Reference {
+    /// The difference of an output that rounding explains; 0 if that is not known.
+    pub(super) fn explains(&self, output: usize) -> f64 {
+        self.explained.as_ref().map_or(0.0, |explained| explained[output])
+    }
 }

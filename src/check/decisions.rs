@@ -2,8 +2,8 @@
 //! and gradients of maximum pools, which go to the largest element of a window.
 //!
 //! As at a jump ([`super::jumps`]), the interpreter takes the side that the compiled code took: it
-//! decides by the compiled code's operands, where these are within the tolerance of its own, and
-//! computes everything else from its own.
+//! decides by the compiled code's operands, where these are within the tolerance of its own or
+//! rounding explains the difference, and computes everything else from its own.
 
 use resnetc_ir::Op;
 use resnetc_ir::eval::{EvalError, Value, eval_node};
@@ -12,6 +12,7 @@ use resnetc_ir::memory::copied;
 use resnetc_ir::op::Binary;
 
 use super::CheckError;
+use super::slack::Slack;
 
 /// What an operator decided.
 #[derive(Debug)]
@@ -42,11 +43,12 @@ impl Decided {
         op: &Op,
         operands: &[&Value],
         found: &Found<'_>,
-        tolerance: f64,
+        slack: Slack<'_>,
     ) -> Result<Self, CheckError> {
         let near = |position: usize| -> Result<Option<Value>, CheckError> {
             let found = found(position)?;
-            let near = found.map(|found| near(operands[position], &found, tolerance));
+            let own = operands[position];
+            let near = found.map(|found| near(own, &found, slack.of(position, own)));
             Ok(near.transpose()?)
         };
         let Some(expression) = expression(op) else {
@@ -67,8 +69,8 @@ impl Decided {
     }
 
     /// What a pool's gradient decides by what was `found` for the pool's operand.
-    pub(super) fn pooled(x: &Value, found: &[f64], tolerance: f64) -> Result<Self, EvalError> {
-        near(x, found, tolerance).map(Decided::Pooled)
+    pub(super) fn pooled(x: &Value, found: &[f64], slack: f64) -> Result<Self, EvalError> {
+        near(x, found, slack).map(Decided::Pooled)
     }
 
     /// The operator's result for other operands and the same decisions.
@@ -129,11 +131,8 @@ fn decided(op: &Op, operands: usize) -> Op {
     }
 }
 
-/// The elements that were found, where they are within the tolerance, which is relative to the
-/// largest element; its own elsewhere.
-fn near(own: &Value, found: &[f64], tolerance: f64) -> Result<Value, EvalError> {
-    let finite = own.data.iter().filter(|x| x.is_finite());
-    let slack = tolerance * finite.fold(0.0f64, |most, x| most.max(x.abs()));
+/// The elements that were found, where they are near; its own elsewhere.
+fn near(own: &Value, found: &[f64], slack: f64) -> Result<Value, EvalError> {
     let mut data = copied(&own.data)?;
     for (x, &found) in data.iter_mut().zip(found) {
         if (*x - found).abs() <= slack {

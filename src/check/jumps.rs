@@ -5,8 +5,8 @@
 //! there on two networks that are both right differ by a step and its consequences. No tolerance
 //! can distinguish that from a bug. So the interpreter does not decide there: it takes the side
 //! that the compiled code took, if that is the function's value for some operand within the
-//! tolerance of its own ([`super::sides`]), and continues from there. All later values are compared
-//! with the usual tolerance.
+//! tolerance of its own ([`super::sides`]), or within what rounding explains, and continues from
+//! there. All later values are compared with the usual tolerance.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,10 @@ use resnetc_ir::{Graph, NodeId};
 use super::choices::Choices;
 use super::decisions::{Decided, decides, pools};
 use super::moved::nearest;
+use super::rounding::Rounding;
+use super::seen::Seen;
 use super::sides::{Jump, taken};
+use super::slack::Slack;
 use super::work::Work;
 use super::{Check, CheckError, isolate, values};
 use crate::passes::Origins;
@@ -38,7 +41,7 @@ impl Exposed {
     }
 
     /// As [`Exposed::value`], for the interpreter.
-    fn floats(&self, node: NodeId) -> Result<Option<Vec<f64>>, CheckError> {
+    pub(super) fn floats(&self, node: NodeId) -> Result<Option<Vec<f64>>, CheckError> {
         let floats = |found: &[f32]| collected(found.iter().map(|&x| f64::from(x)));
         Ok(self.value(node)?.map(floats).transpose()?)
     }
@@ -50,17 +53,8 @@ pub(super) struct Interpreted {
     pub(super) choices: Choices,
 }
 
-/// A node whose value is known.
-pub(super) struct Seen<'a> {
-    pub(super) node: NodeId,
-    pub(super) operands: &'a [&'a Value],
-    pub(super) value: &'a Value,
-    /// What its operator decided.
-    pub(super) decided: Option<&'a Decided>,
-}
-
-/// Called with each node.
-pub(super) type Look<'a> = dyn FnMut(&Seen<'_>) -> Result<(), CheckError> + 'a;
+/// Called with each node, and with the difference of its value that rounding explains.
+pub(super) type Look<'a> = dyn FnMut(&Seen<'_>, f64) -> Result<(), CheckError> + 'a;
 
 impl Check<'_> {
     /// Compiles and runs a scheduled graph with all `wanted` computed values as outputs.
@@ -76,11 +70,13 @@ impl Check<'_> {
     }
 
     /// Interprets a scheduled graph. `look` sees every value after the choice at a jump was made.
+    /// With `rounding`, a choice is also right where rounding of the operands explains it.
     pub(super) fn interpret(
         &self,
         scheduled: &Graph,
         origins: &Origins,
         exposed: &Exposed,
+        mut rounding: Option<Rounding<'_>>,
         look: &mut Look<'_>,
         work: &mut Work<'_>,
     ) -> Result<Interpreted, CheckError> {
@@ -90,16 +86,18 @@ impl Check<'_> {
             work.did(scheduled, node);
             let mut step = || {
                 let op = &scheduled.node(node).op;
+                let from = scheduled.operands(node);
+                let explained = explained(rounding.as_ref(), &from);
+                let slack = Slack { tolerance: self.tolerance, explained: &explained };
                 if let Some(jump) = Jump::of(op)
                     && let Some(found) = exposed.floats(node)?
                 {
-                    jump.follow(operands, self.tolerance, value, &found)?;
+                    jump.follow(operands, slack, value, &found)?;
                 }
                 let decided = match decides(op) {
                     true => {
-                        let from = scheduled.operands(node);
                         let found = |position: usize| exposed.floats(from[position]);
-                        Some(Decided::of(op, operands, &found, self.tolerance)?)
+                        Some(Decided::of(op, operands, &found, slack)?)
                     }
                     false => None,
                 };
@@ -111,7 +109,9 @@ impl Check<'_> {
                     None => taken(op, operands, value)?,
                 };
                 choices.note(self.network.graph(), origins, node, taken);
-                look(&Seen { node, operands, value, decided: decided.as_ref() })
+                let seen = Seen { node, operands, value, decided: decided.as_ref() };
+                let explained = rounding.as_mut().map_or(Ok(0.0), |r| r.step(&seen))?;
+                look(&seen, explained)
             };
             if result.is_ok() {
                 result = step();
@@ -122,33 +122,39 @@ impl Check<'_> {
     }
 
     /// Interprets the graph before any pass, with these choices where they are valid, and with a byte
-    /// for NaN where the passes made a quantizer. `look` sees every value.
+    /// for NaN where the passes made a quantizer. With `rounding`, they are also valid where rounding
+    /// of the operands explains them.
     pub(super) fn interpret_described(
         &self,
         choices: &Choices,
-        look: &mut Look<'_>,
+        mut rounding: Option<&mut Rounding<'_>>,
         work: &mut Work<'_>,
     ) -> Result<Vec<Value>, CheckError> {
         let graph = self.network.graph();
         let mut result = Ok(());
         let outputs = eval_steered(graph, &self.values, &mut |node, operands, value| {
             work.did(graph, node);
-            let mut step = || {
+            let mut step = || -> Result<(), CheckError> {
                 let op = &graph.node(node).op;
+                let explained = explained(rounding.as_deref(), &graph.operands(node));
+                let slack = Slack { tolerance: self.tolerance, explained: &explained };
                 let mut decided = None;
                 if pools(op) {
                     if let Some(found) = nearest(choices.at(node), operands[1])? {
-                        let pooled = Decided::pooled(operands[1], &found, self.tolerance)?;
+                        let slack = slack.of(1, operands[1]);
+                        let pooled = Decided::pooled(operands[1], &found, slack)?;
                         *value = pooled.result(op, operands)?;
                         decided = Some(pooled);
                     }
                 } else if let Some(jump) = Jump::of(op)
                     && let Some(found) = nearest(choices.at(node), value)?
                 {
-                    jump.follow(operands, self.tolerance, value, &found)?;
+                    jump.follow(operands, slack, value, &found)?;
                     jump.follow_bytes(value, &found);
                 }
-                look(&Seen { node, operands, value, decided: decided.as_ref() })
+                let seen = Seen { node, operands, value, decided: decided.as_ref() };
+                rounding.as_mut().map_or(Ok(0.0), |r| r.step(&seen))?;
+                Ok(())
             };
             if result.is_ok() {
                 result = step();
@@ -157,6 +163,12 @@ impl Check<'_> {
         result?;
         Ok(outputs)
     }
+}
+
+/// What rounding explains of each of these values, if that is computed.
+fn explained(rounding: Option<&Rounding<'_>>, values: &[NodeId]) -> Vec<f64> {
+    let of = |rounding: &Rounding<'_>| values.iter().map(|&v| rounding.explains(v)).collect();
+    rounding.map_or_else(Vec::new, of)
 }
 
 /// Whether the interpreter has to know what the compiled code computed for a node: a side of a jump,

@@ -6,14 +6,17 @@
 //! with the interpreter on the graph before any pass.
 //!
 //! Where a value differs by more than the tolerance, both graphs are interpreted once more, to find
-//! out which differences rounding explains.
+//! out which differences rounding explains. A layer is then also right if it is right for what it
+//! received, and an output if it is what a layer that is right wrote.
 
-use resnetc_ir::Graph;
+use resnetc_ir::{Graph, NodeId};
 use serde::{Serialize, Serializer};
 
 use super::compared::Compared;
-use super::jumps::{Exposed, Interpreted, Seen};
+use super::jumps::{Exposed, Interpreted};
+use super::received::Received;
 use super::rounding::Rounding;
+use super::seen::Seen;
 use super::suspect::Suspect;
 use super::work::{Work, cost};
 use super::{Check, CheckError, Difference};
@@ -93,26 +96,25 @@ impl Check<'_> {
         let (graph, options) = (self.network.graph(), self.network.options());
         let (scheduled, remarks) = self.subject.schedule(graph, options, None)?;
         let mut work = Work::new(cost(&scheduled) + cost(graph), progress);
-        let mut layers = self.layers(&scheduled, &remarks, &mut work)?;
-        if layers.compared.iter().any(|c| c.difference.is_above(self.tolerance)) {
-            self.explain(&scheduled, &remarks, &mut layers, &mut work)?;
-        }
-        let choices = &layers.interpreted.choices;
+        let layers = self.layers(&scheduled, &remarks, &mut work)?;
+        let Layers { exposed, interpreted, .. } = &layers;
         let pass_tolerance = self.tolerance_of_passes(&scheduled);
-        let (_, outputs) = self.outputs(scheduled, choices, &mut work)?;
-        let passes = self.compare_outputs(&layers.interpreted, &mut work)?;
-        let mut guilty = layers.guilty.take();
+        let outputs = self.outputs(scheduled, &interpreted.choices, Some(&layers), &mut work)?;
+        let passes = self.compare_outputs(interpreted, &mut work)?;
+        let isa = exposed.model.report().isa;
+        let Layers { layers, mut guilty, .. } = layers;
+        let layers: Vec<Compared> = layers.into_iter().map(|layer| layer.compared).collect();
         let findings =
-            self.findings([&layers.compared, &outputs, &passes], pass_tolerance, guilty.is_some());
+            self.findings([&layers, &outputs, &passes], pass_tolerance, guilty.is_some());
         if findings.contains(&Finding::Tolerance) {
             guilty = None;
         }
         Ok(CheckReport {
-            isa: layers.exposed.model.report().isa,
+            isa,
             tolerance: self.tolerance,
             findings,
             guilty: guilty.map(Box::new),
-            layers: layers.compared,
+            layers,
             outputs,
             passes,
         })
@@ -144,7 +146,8 @@ impl Check<'_> {
         found.into_iter().filter(|(_, is)| *is).map(|(finding, _)| finding).collect()
     }
 
-    /// Every computed value of the scheduled graph.
+    /// Every computed value of the scheduled graph; what rounding explains is computed only where a
+    /// difference is above the tolerance.
     fn layers(
         &self,
         scheduled: &Graph,
@@ -152,53 +155,85 @@ impl Check<'_> {
         work: &mut Work<'_>,
     ) -> Result<Layers, CheckError> {
         let exposed = self.expose(scheduled, |_| true)?;
-        let mut compared = Vec::new();
-        let mut look = |seen: &Seen<'_>| {
-            let Some(found) = exposed.value(seen.node)? else { return Ok(()) };
-            let difference = Difference::of(found, seen.value.data.iter().copied());
-            compared.push(Compared::of_node(scheduled, seen.node, difference));
+        let mut layers = Vec::new();
+        let mut look = |seen: &Seen<'_>, _| {
+            layers.extend(exposed.compared(scheduled, seen)?);
             Ok(())
         };
-        let interpreted = self.interpret(scheduled, &remarks.origins, &exposed, &mut look, work)?;
-        Ok(Layers { exposed, compared, guilty: None, interpreted })
+        let origins = &remarks.origins;
+        let interpreted = self.interpret(scheduled, origins, &exposed, None, &mut look, work)?;
+        if layers.iter().any(|layer| layer.compared.difference.is_above(self.tolerance)) {
+            return self.explained_layers(scheduled, remarks, exposed, work);
+        }
+        Ok(Layers { exposed, layers, guilty: None, interpreted })
     }
 
-    /// Adds what rounding explains, and the first layer that is wrong when it runs alone.
-    fn explain(
+    /// As [`Check::layers`], with what rounding explains, and the first layer that is wrong when it
+    /// runs alone.
+    fn explained_layers(
         &self,
         scheduled: &Graph,
         remarks: &Remarks,
-        layers: &mut Layers,
+        exposed: Exposed,
         work: &mut Work<'_>,
-    ) -> Result<(), CheckError> {
-        let Layers { exposed, compared, guilty, .. } = layers;
-        let mut rounding = Rounding::new(scheduled, self.tolerance);
-        let mut compared = compared.iter_mut();
-        let mut look = |seen: &Seen<'_>| {
-            rounding.step(seen)?;
-            let Seen { node, operands, .. } = *seen;
-            if exposed.value(node)?.is_none() {
-                return Ok(());
-            }
-            let Some(layer) = compared.next() else { return Ok(()) };
-            layer.difference.explained = rounding.explains(node);
+    ) -> Result<Layers, CheckError> {
+        let (mut layers, mut guilty) = (Vec::new(), None);
+        let mut received = Received::new(scheduled, &exposed, self.tolerance);
+        let mut look = |seen: &Seen<'_>, explained| {
+            let Some(mut layer) = exposed.compared(scheduled, seen)? else { return Ok(()) };
+            let difference = &mut layer.compared.difference;
+            difference.explained = explained;
+            received.explain(seen, difference)?;
             // A layer can be wrong where rounding explains more than its own error.
-            if layer.difference.relative() > self.tolerance && guilty.is_none() {
-                *guilty = self.suspect(scheduled, node, operands)?;
+            if difference.relative() > self.tolerance && guilty.is_none() {
+                guilty = self.suspect(scheduled, seen.node, seen.operands)?;
             }
+            layers.push(layer);
             Ok(())
         };
-        self.interpret(scheduled, &remarks.origins, exposed, &mut look, work)?;
-        Ok(())
+        let rounding = Some(Rounding::new(scheduled, self.tolerance));
+        let origins = &remarks.origins;
+        let interpreted =
+            self.interpret(scheduled, origins, &exposed, rounding, &mut look, work)?;
+        Ok(Layers { exposed, layers, guilty, interpreted })
+    }
+}
+
+/// A layer that was compared.
+struct Layer {
+    node: NodeId,
+    compared: Compared,
+}
+
+impl Exposed {
+    /// The computed value of a node compared with the interpreter's.
+    fn compared(&self, scheduled: &Graph, seen: &Seen<'_>) -> Result<Option<Layer>, CheckError> {
+        let Some(found) = self.value(seen.node)? else { return Ok(None) };
+        let difference = Difference::of(found, seen.value.data.iter().copied());
+        let compared = Compared::of_node(scheduled, seen.node, difference);
+        Ok(Some(Layer { node: seen.node, compared }))
     }
 }
 
 /// The result of comparing the layers.
-struct Layers {
+pub(super) struct Layers {
     exposed: Exposed,
     /// In the interpreter's order.
-    compared: Vec<Compared>,
+    layers: Vec<Layer>,
     /// The first layer that is wrong when it runs alone.
     guilty: Option<Suspect>,
     interpreted: Interpreted,
+}
+
+impl Layers {
+    /// What rounding explains of a node's difference, if these are the numbers that it wrote.
+    pub(super) fn explains(&self, node: NodeId, found: &[f32]) -> Result<f64, CheckError> {
+        let Some(layer) = self.layers.iter().find(|layer| layer.node == node) else {
+            return Ok(0.0);
+        };
+        let is_same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
+        let wrote = self.exposed.value(node)?.unwrap_or_default();
+        let are_same = wrote.len() == found.len() && wrote.iter().zip(found).all(is_same);
+        Ok(if are_same { layer.compared.difference.explained } else { 0.0 })
+    }
 }

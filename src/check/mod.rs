@@ -9,6 +9,8 @@
 //! | `decisions` | comparisons within a fused operator, and the largest element of a window |
 //! | `choices`, `moved` | the side that the interpreter takes there, wherever passes moved the elements |
 //! | `rounding` | differences that rounding of earlier values explains |
+//! | `received` | layers that are right for what they received |
+//! | `seen`, `slack` | what is known of a node; how far a value may be off |
 //! | `isolate` | one operator as a separate network |
 //! | [`bisect`] | the first patch of a pass with which the outputs differ |
 //! | [`difference`], [`classes`] | how far values are apart; whether they rank the same classes first |
@@ -41,14 +43,18 @@ mod jumps;
 pub mod layers;
 mod moved;
 mod outputs;
+mod received;
 mod rounding;
+mod seen;
 mod sides;
+mod slack;
 pub mod subject;
 pub mod suspect;
 mod values;
 mod work;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use resnetc_ir::eval::Value;
 use resnetc_ir::{Graph, Tensor};
@@ -83,7 +89,7 @@ pub struct Check<'a> {
     subject: Subject<'a>,
     tolerance: f64,
     /// The interpreter's last result for the graph before any pass.
-    reference: RefCell<Option<Reference>>,
+    reference: RefCell<Option<Arc<Reference>>>,
 }
 
 impl<'a> Check<'a> {

@@ -3,91 +3,84 @@
 
 use std::sync::Arc;
 
-use resnetc_ir::Graph;
-use resnetc_ir::eval::Value;
+use resnetc_ir::{Graph, NodeId};
 
 use super::choices::{Choices, Reference};
 use super::compared::Compared;
-use super::jumps::{Interpreted, Seen};
+use super::jumps::Interpreted;
+use super::layers::Layers;
 use super::rounding::Rounding;
 use super::work::Work;
 use super::{Check, CheckError, Classes, Difference, values};
-use crate::isa::Isa;
 
 impl Check<'_> {
-    /// The interpreter's results for the graph before any pass. The last result is kept.
+    /// The interpreter's results for the graph before any pass, and what rounding explains of
+    /// differences from them if that `is_explained`. The last result is kept.
     fn reference(
         &self,
         choices: &Choices,
+        is_explained: bool,
         work: &mut Work<'_>,
-    ) -> Result<Arc<[Value]>, CheckError> {
-        if let Some(known) = self.known(choices, |reference| Arc::clone(&reference.outputs)) {
-            return Ok(known);
-        }
-        let outputs = self.interpret_described(choices, &mut |_| Ok(()), work)?;
-        let outputs: Arc<[Value]> = outputs.into();
-        let choices = choices.clone();
-        let reference = Reference { choices, outputs: Arc::clone(&outputs), explained: None };
-        self.reference.replace(Some(reference));
-        Ok(outputs)
-    }
-
-    /// What the last reference says, if it was for these choices.
-    fn known<T>(&self, choices: &Choices, say: impl FnOnce(&mut Reference) -> T) -> Option<T> {
-        self.reference.borrow_mut().as_mut().filter(|r| r.choices == *choices).map(say)
-    }
-
-    /// The differences of the reference outputs that rounding explains.
-    fn explained(&self, choices: &Choices, work: &mut Work<'_>) -> Result<Arc<[f64]>, CheckError> {
-        if let Some(known) = self.known(choices, |reference| reference.explained.clone()).flatten()
-        {
+    ) -> Result<Arc<Reference>, CheckError> {
+        let known = self.reference.borrow().clone();
+        let is_right = |known: &Arc<Reference>| {
+            known.choices == *choices && (known.explained.is_some() || !is_explained)
+        };
+        if let Some(known) = known.filter(is_right) {
             return Ok(known);
         }
         let graph = self.network.graph();
-        let mut rounding = Rounding::new(graph, self.tolerance);
-        let mut look = |seen: &Seen<'_>| Ok(rounding.step(seen)?);
-        self.interpret_described(choices, &mut look, work)?;
-        let explained: Arc<[f64]> =
-            graph.outputs().iter().map(|o| rounding.explains(o.node)).collect();
-        self.known(choices, |reference| reference.explained = Some(Arc::clone(&explained)));
-        Ok(explained)
+        let mut rounding = is_explained.then(|| Rounding::new(graph, self.tolerance));
+        let outputs = self.interpret_described(choices, rounding.as_mut(), work)?;
+        let explained = |rounding: Rounding<'_>| {
+            graph.outputs().iter().map(|output| rounding.explains(output.node)).collect()
+        };
+        let explained = rounding.map(explained);
+        let reference = Arc::new(Reference { choices: choices.clone(), outputs, explained });
+        self.reference.replace(Some(Arc::clone(&reference)));
+        Ok(reference)
     }
 
     /// Outputs compared with the reference. What rounding explains is computed only where a
     /// difference is above the tolerance.
-    fn with_explained(
+    fn with_reference(
         &self,
-        mut outputs: Vec<Compared>,
         choices: &Choices,
+        compare: impl Fn(&Reference) -> Result<Vec<Compared>, CheckError>,
         work: &mut Work<'_>,
     ) -> Result<Vec<Compared>, CheckError> {
-        if outputs.iter().any(|c| c.difference.is_above(self.tolerance)) {
-            let explained = self.explained(choices, work)?;
-            for (output, &explained) in outputs.iter_mut().zip(explained.iter()) {
-                output.difference.explained = explained;
-            }
+        let outputs = compare(&*self.reference(choices, false, work)?)?;
+        match outputs.iter().any(|c| c.difference.is_above(self.tolerance)) {
+            true => compare(&*self.reference(choices, true, work)?),
+            false => Ok(outputs),
         }
-        Ok(outputs)
     }
 
-    /// Compiles and runs a scheduled graph and compares its outputs with the reference.
+    /// Compiles and runs a scheduled graph and compares its outputs with the reference. An output
+    /// that is what its layer wrote is as right as that.
     pub(super) fn outputs(
         &self,
         scheduled: Graph,
         choices: &Choices,
+        layers: Option<&Layers>,
         work: &mut Work<'_>,
-    ) -> Result<(Isa, Vec<Compared>), CheckError> {
+    ) -> Result<Vec<Compared>, CheckError> {
+        let nodes: Vec<NodeId> = scheduled.outputs().iter().map(|output| output.node).collect();
         let model = (self.subject.compile)(scheduled, self.network.options())?;
         let context = values::run(&model, self.inputs)?;
-        let expected = self.reference(choices, work)?;
-        let compared = expected.iter().enumerate().map(|(i, expected)| {
-            let found = context.output::<f32>(i)?;
-            let difference = Difference::of(found, expected.data.iter().copied());
-            let classes = Classes::of(&expected.shape, found, &expected.data);
-            Ok(Compared { classes, ..self.output(i, difference) })
-        });
-        let compared = compared.collect::<Result<_, CheckError>>()?;
-        Ok((model.report().isa, self.with_explained(compared, choices, work)?))
+        let compare = |reference: &Reference| {
+            let outputs = nodes.iter().zip(&reference.outputs).enumerate();
+            let compared = outputs.map(|(i, (&node, expected))| {
+                let found = context.output::<f32>(i)?;
+                let mut difference = Difference::of(found, expected.data.iter().copied());
+                let as_layer = layers.map_or(Ok(0.0), |layers| layers.explains(node, found))?;
+                difference.explained = reference.explains(i) + as_layer;
+                let classes = Classes::of(&expected.shape, found, &expected.data);
+                Ok(Compared { classes, ..self.output(i, difference) })
+            });
+            compared.collect()
+        };
+        self.with_reference(choices, compare, work)
     }
 
     /// Compares outputs that the interpreter computed after the passes with the reference.
@@ -96,13 +89,16 @@ impl Check<'_> {
         found: &Interpreted,
         work: &mut Work<'_>,
     ) -> Result<Vec<Compared>, CheckError> {
-        let expected = self.reference(&found.choices, work)?;
-        let pairs = found.outputs.iter().zip(expected.iter()).enumerate();
-        let compared = pairs.map(|(i, (found, expected))| {
-            let (found, expected) = (found.data.iter().copied(), expected.data.iter().copied());
-            self.output(i, Difference::between(found, expected))
-        });
-        self.with_explained(compared.collect(), &found.choices, work)
+        let compare = |reference: &Reference| {
+            let pairs = found.outputs.iter().zip(&reference.outputs).enumerate();
+            let compared = pairs.map(|(i, (found, expected))| {
+                let (found, expected) = (found.data.iter().copied(), expected.data.iter().copied());
+                let difference = Difference::between(found, expected);
+                self.output(i, Difference { explained: reference.explains(i), ..difference })
+            });
+            Ok(compared.collect())
+        };
+        self.with_reference(&found.choices, compare, work)
     }
 
     /// An output of the network under its name.

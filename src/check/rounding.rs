@@ -16,13 +16,13 @@
 
 use std::collections::HashMap;
 
-use resnetc_ir::eval::{EvalError, Value, eval_node};
+use resnetc_ir::eval::{EvalError, Value, eval_node, eval_rounding};
 use resnetc_ir::op::{Activation, Binary, Conv, Gemm, Unary};
 use resnetc_ir::random::SplitMix;
 use resnetc_ir::{Graph, NodeId, Op};
 
 use super::FINEST;
-use super::jumps::Seen;
+use super::seen::Seen;
 use super::sides::Jump;
 
 /// Rounding of a result, relative to the sum of the magnitudes of its terms: some units in the last
@@ -60,9 +60,9 @@ impl<'a> Rounding<'a> {
         }
     }
 
-    /// Computes a node from the moved operands. Nodes are given in the interpreter's order, with
-    /// the exact operands and the exact result.
-    pub(super) fn step(&mut self, seen: &Seen<'_>) -> Result<(), EvalError> {
+    /// Computes a node from the moved operands, and what rounding explains of its value. Nodes are
+    /// given in the interpreter's order, with the exact operands and the exact result.
+    pub(super) fn step(&mut self, seen: &Seen<'_>) -> Result<f64, EvalError> {
         let Seen { node, operands, value: exact, decided } = *seen;
         let op = &self.graph.node(node).op;
         let from = self.graph.operands(node);
@@ -74,7 +74,7 @@ impl<'a> Rounding<'a> {
                 None => eval_node(op, &near)?,
             };
             if rounds(op) {
-                let terms = terms(op, &near)?;
+                let terms = terms(op, &near, self.each)?;
                 for (i, x) in value.data.iter_mut().enumerate() {
                     let terms = terms.as_ref().map_or(*x, |terms| terms.data[i]);
                     *x += sign(&mut self.random) * error(self.each, terms);
@@ -92,7 +92,7 @@ impl<'a> Rounding<'a> {
                 self.moved.remove(&operand);
             }
         }
-        Ok(())
+        Ok(self.explains(node))
     }
 
     /// The largest difference of a node's value from the exact one that rounding explains.
@@ -108,12 +108,13 @@ pub(super) fn alone(
     result: &Value,
     tolerance: f64,
 ) -> Result<f64, EvalError> {
+    let each = each(tolerance);
     if !rounds(op) {
-        return Ok(0.0);
+        return Ok(error(each, 0.0));
     }
-    let terms = terms(op, operands)?;
+    let terms = terms(op, operands, each)?;
     let terms = terms.as_ref().unwrap_or(result).data.iter();
-    Ok(SPREAD * terms.map(|&x| error(each(tolerance), x)).fold(0.0, f64::max))
+    Ok(SPREAD * terms.map(|&x| error(each, x)).fold(0.0, f64::max))
 }
 
 fn each(tolerance: f64) -> f64 {
@@ -197,8 +198,10 @@ fn rounds(op: &Op) -> bool {
 
 /// The sums of the magnitudes of the terms of each element of a sum: the same operator on
 /// magnitudes. `None` for operators that err relative to their result.
-fn terms(op: &Op, operands: &[&Value]) -> Result<Option<Value>, EvalError> {
+fn terms(op: &Op, operands: &[&Value], each: f64) -> Result<Option<Value>, EvalError> {
     let plain = match op {
+        Op::Pointwise(_) | Op::ChannelSums(_) => return eval_rounding(op, operands),
+        Op::Moments => return moments(operands, each).map(Some),
         Op::Conv(conv) => Op::Conv(Conv { activation: Activation::None, ..*conv }),
         Op::Gemm(gemm) => Op::Gemm(Gemm {
             activation: Activation::None,
@@ -208,6 +211,7 @@ fn terms(op: &Op, operands: &[&Value]) -> Result<Option<Value>, EvalError> {
         }),
         Op::ConvSource(_)
         | Op::ConvWeights(_)
+        | Op::MaxPoolSource(_)
         | Op::BatchNorm { .. }
         | Op::AveragePool { .. }
         | Op::GlobalAveragePool
@@ -216,17 +220,41 @@ fn terms(op: &Op, operands: &[&Value]) -> Result<Option<Value>, EvalError> {
         | Op::Interpolate(_) => op.clone(),
         _ => return Ok(None),
     };
-    let mut magnitudes = Vec::new();
-    for operand in operands {
-        let mut value = operand.copy()?;
-        value.data.iter_mut().for_each(|x| *x = x.abs());
-        magnitudes.push(value);
-    }
-    // A batch normalization subtracts its mean.
-    if let (Op::BatchNorm { .. }, Some(mean)) = (op, magnitudes.get_mut(3)) {
-        mean.data.iter_mut().for_each(|x| *x = -*x);
+    let mut magnitudes = magnitudes(operands)?;
+    match (op, &mut magnitudes[..]) {
+        // A batch normalization subtracts its mean.
+        (Op::BatchNorm { .. }, [_, _, _, mean, ..]) => {
+            mean.data.iter_mut().for_each(|x| *x = -*x);
+        }
+        // What is pooled only decides where the terms go.
+        (Op::MaxPoolSource(_), [_, pooled]) => *pooled = operands[1].copy()?,
+        _ => {}
     }
     eval_node(&plain, &magnitudes.iter().collect::<Vec<_>>()).map(Some)
+}
+
+/// The terms of means and variances. A variance errs relative to itself, and by the square of its
+/// mean's error.
+fn moments(operands: &[&Value], each: f64) -> Result<Value, EvalError> {
+    let magnitudes = magnitudes(operands)?;
+    let means = eval_node(&Op::Moments, &magnitudes.iter().collect::<Vec<_>>())?.data;
+    let mut terms = eval_node(&Op::Moments, operands)?;
+    let channels = terms.data.len() / 2;
+    for channel in 0..channels {
+        let mean = means[channel];
+        terms.data[channel] = mean;
+        terms.data[channels + channel] += each * mean * mean;
+    }
+    Ok(terms)
+}
+
+fn magnitudes(operands: &[&Value]) -> Result<Vec<Value>, EvalError> {
+    let magnitudes = operands.iter().map(|operand| {
+        let mut value = operand.copy()?;
+        value.data.iter_mut().for_each(|x| *x = x.abs());
+        Ok(value)
+    });
+    magnitudes.collect()
 }
 
 /// A number of either sign whose magnitude is 0.5 to 1, so that no movement vanishes.

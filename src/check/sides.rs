@@ -8,6 +8,8 @@ use resnetc_ir::op::{
 };
 use resnetc_ir::quantized::{measured, quantizer};
 
+use super::slack::Slack;
+
 /// An operator that jumps.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Jump<'a> {
@@ -86,33 +88,29 @@ impl<'a> Jump<'a> {
         }
     }
 
-    /// Adopts the values `found` where the function has them for operands within `tolerance`, which
-    /// is relative to the largest element of each operand.
+    /// Adopts the values `found` where the function has them for operands that are no farther off
+    /// than `slack`.
     pub(super) fn follow(
         self,
         operands: &[&Value],
-        tolerance: f64,
+        slack: Slack<'_>,
         value: &mut Value,
         found: &[f64],
     ) -> Result<(), EvalError> {
-        let slack = |operand: &Value| {
-            let finite = operand.data.iter().filter(|x| x.is_finite());
-            tolerance * finite.fold(0.0f64, |most, x| most.max(x.abs()))
-        };
         match (self, operands) {
             (Jump::Steps(steps), [x, ..]) => {
-                let slack = slack(x);
+                let slack = slack.of(0, x);
                 each(&x.data, value, found, |x, found| is_step(steps, x, slack, found));
             }
             (Jump::Quantize(quantize), [x, ..]) => {
-                let slack = slack(x);
+                let slack = slack.of(0, x);
                 let byte = |x: f64| f64::from(quantize.apply(x as f32));
                 each(&x.data, value, found, |x, found| {
                     found.trunc() == found && (byte(x - slack)..=byte(x + slack)).contains(&found)
                 });
             }
             (Jump::Measure, [x, ..]) => {
-                let slack = slack(x);
+                let slack = slack.of(0, x);
                 let reach = |sign: f64| x.data.iter().fold(0.0f64, |most, x| most.max(sign * x));
                 // The zero point where the range reaches farther below, or less far.
                 let zero = |by: f64| {
@@ -127,7 +125,7 @@ impl<'a> Jump<'a> {
             (Jump::QuantizeMeasured, [x, encoding]) => {
                 Jump::Quantize(quantizer(scale_and_zero(encoding))).follow(
                     &[x],
-                    tolerance,
+                    slack,
                     value,
                     found,
                 )?;
@@ -136,15 +134,16 @@ impl<'a> Jump<'a> {
                 let floats = Op::OnBytes(OnBytes { to: None, ..on_bytes.clone() });
                 let x = eval_node(&floats, operands)?;
                 if let Some(to) = on_bytes.to {
-                    Jump::Quantize(to).follow(&[&x], tolerance, value, found)?;
+                    let slack = Slack::relative(slack.tolerance);
+                    Jump::Quantize(to).follow(&[&x], slack, value, found)?;
                 }
             }
             (Jump::Compare(binary), [a, b]) => {
-                let slack = slack(a) + slack(b);
+                let slack = slack.of(0, a) + slack.of(1, b);
                 let differences = eval_node(&Op::Binary(Binary::Sub), operands)?;
                 each(&differences.data, value, found, |by, found| says(binary, by, slack, found));
             }
-            (Jump::Rank(top), [x, ..]) => rank(&top, x, 2.0 * slack(x), value, found),
+            (Jump::Rank(top), [x, ..]) => rank(&top, x, 2.0 * slack.of(0, x), value, found),
             (
                 Jump::Compare(_)
                 | Jump::Steps(_)
@@ -280,7 +279,7 @@ mod tests {
     fn followed(op: &Op, operands: &[&Value], tolerance: f64, found: &[f64]) -> Vec<f64> {
         let mut value = eval_node(op, operands).expect("it fits");
         let jump = Jump::of(op).expect("it jumps");
-        jump.follow(operands, tolerance, &mut value, found).expect("it fits");
+        jump.follow(operands, Slack::relative(tolerance), &mut value, found).expect("it fits");
         value.data
     }
 

@@ -9,18 +9,17 @@ use crate::DType;
 use crate::expression::{Expression, Step, Term};
 use crate::infer::broadcast;
 
-/// Passes the results of an expression to `take`, for each element of the shape to which the
-/// operands broadcast, with the element's position.
-fn each(
+/// Passes to `take`, for each element of the shape to which the operands broadcast, its position, the
+/// operands' elements and the results of the steps, which give the [`value`] of every term.
+pub(super) fn each(
     expression: &Expression,
     operands: &[&Value],
     shape: &[usize],
-    mut take: impl FnMut(usize, &[f64]),
+    mut take: impl FnMut(usize, &[f64], &[f64]),
 ) {
     let walk = |value: &&Value| Walk::new(shape, broadcast_strides(&value.shape, shape));
     let mut walks: Vec<Walk<'_>> = operands.iter().map(walk).collect();
     let (mut elements, mut steps) = (vec![0.0; operands.len()], Vec::new());
-    let mut results = vec![0.0; expression.results.len()];
     for position in 0..shape.iter().product() {
         for ((element, operand), walk) in elements.iter_mut().zip(operands).zip(&mut walks) {
             *element = walk.next().map_or(f64::NAN, |at| operand.data[at]);
@@ -39,14 +38,12 @@ fn each(
             };
             steps.push(result);
         }
-        for (result, &term) in results.iter_mut().zip(&expression.results) {
-            *result = value(term, &elements, &steps);
-        }
-        take(position, &results);
+        take(position, &elements, &steps);
     }
 }
 
-fn value(term: Term, elements: &[f64], steps: &[f64]) -> f64 {
+/// The value of a term.
+pub(super) fn value(term: Term, elements: &[f64], steps: &[f64]) -> f64 {
     match term {
         Term::Operand(position) => elements[position],
         Term::Step(step) => steps[step],
@@ -61,7 +58,9 @@ pub(super) fn pointwise(
     shape: &[usize],
 ) -> Result<Vec<f64>, EvalError> {
     let mut all = filled(shape, 0.0)?;
-    each(expression, operands, shape, |position, results| all[position] = results[0]);
+    each(expression, operands, shape, |position, elements, steps| {
+        all[position] = value(expression.results[0], elements, steps);
+    });
     Ok(all)
 }
 
@@ -70,6 +69,18 @@ pub(super) fn channel_sums(
     expression: &Expression,
     operands: &[&Value],
 ) -> Result<Vec<f64>, EvalError> {
+    summed(expression, operands, |row, elements, steps| {
+        value(expression.results[row], elements, steps)
+    })
+}
+
+/// For each result of an expression, one after the other, the sums of `of` it over everything but
+/// the channels.
+pub(super) fn summed(
+    expression: &Expression,
+    operands: &[&Value],
+    mut of: impl FnMut(usize, &[f64], &[f64]) -> f64,
+) -> Result<Vec<f64>, EvalError> {
     let mut shape = Vec::new();
     for operand in operands {
         // Inference has checked that they broadcast.
@@ -77,10 +88,10 @@ pub(super) fn channel_sums(
     }
     let (channels, inner): (usize, usize) = (shape[1], shape[2..].iter().product());
     let mut sums = filled(&[expression.results.len(), channels], 0.0)?;
-    each(expression, operands, &shape, |position, results| {
+    each(expression, operands, &shape, |position, elements, steps| {
         let channel = position / inner % channels;
-        for (row, result) in results.iter().enumerate() {
-            sums[row * channels + channel] += result;
+        for row in 0..expression.results.len() {
+            sums[row * channels + channel] += of(row, elements, steps);
         }
     });
     Ok(sums)

@@ -9,14 +9,14 @@ use resnetc::advice::OptionName;
 use resnetc::compile::{Stages, run_macs};
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::one_line::path_line;
-use resnetc::{DType, Error, Isa, Network, Options, PassSelection};
+use resnetc::{DType, Error, Isa, Network, Options};
 use serde::Serialize;
 
 use crate::args::{Common, Values};
 use crate::failure::Failure;
-use crate::output;
 use crate::step::StepArgs;
 use crate::units::{bytes, count, name, plural, shape};
+use crate::{output, stages};
 
 /// Show a network's inputs, outputs, operators, parameters and memory
 #[derive(Debug, clap::Args)]
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let network = args.common.training(args.step.optimizer()).load(&args.model, Values::Given)?;
     let options = network.options();
     let (isa, compiled, stages) = variant(&network, options)?;
-    let (_, unfused, _) = variant(&network, &options.clone().passes(PassSelection::None))?;
+    let (_, unfused, _) = variant(&network, &stages::unfused(options))?;
     let graph = network.graph();
     let (parameters, statistics) = parameters(graph);
     let mut fusions = BTreeMap::new();

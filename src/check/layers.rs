@@ -12,6 +12,7 @@
 use resnetc_ir::{Graph, NodeId};
 use serde::{Serialize, Serializer};
 
+use super::choices::Choices;
 use super::compared::Compared;
 use super::jumps::{Exposed, Interpreted};
 use super::received::Received;
@@ -99,7 +100,7 @@ impl Check<'_> {
         let layers = self.layers(&scheduled, &remarks, &mut work)?;
         let Layers { exposed, interpreted, .. } = &layers;
         let pass_tolerance = self.tolerance_of_passes(&scheduled);
-        let outputs = self.outputs(scheduled, &interpreted.choices, Some(&layers), &mut work)?;
+        let outputs = self.outputs(scheduled, layers.choices(), Some(&layers), &mut work)?;
         let passes = self.compare_outputs(interpreted, &mut work)?;
         let isa = exposed.model.report().isa;
         let Layers { layers, mut guilty, .. } = layers;
@@ -148,7 +149,7 @@ impl Check<'_> {
 
     /// Every computed value of the scheduled graph; what rounding explains is computed only where a
     /// difference is above the tolerance.
-    fn layers(
+    pub(super) fn layers(
         &self,
         scheduled: &Graph,
         remarks: &Remarks,
@@ -226,6 +227,11 @@ pub(super) struct Layers {
 }
 
 impl Layers {
+    /// The interpreter's choices at jumps.
+    pub(super) fn choices(&self) -> &Choices {
+        &self.interpreted.choices
+    }
+
     /// What rounding explains of a node's difference, if these are the numbers that it wrote.
     pub(super) fn explains(&self, node: NodeId, found: &[f32]) -> Result<f64, CheckError> {
         let Some(layer) = self.layers.iter().find(|layer| layer.node == node) else {

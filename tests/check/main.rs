@@ -7,5 +7,6 @@ mod planted;
 mod quantized;
 mod reproduce;
 mod rounding;
+mod steps;
 mod text;
 mod ties;

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// Warm-up runs before the first timed one
     #[arg(long, value_name = "W", default_value_t = 3, value_parser = whole::<usize>)]
     pub(super) warmup: usize,
-    /// Time the network without its optional passes too, alternating
+    /// Time the network without its optional passes too, alternating; --memory does not limit that
     #[arg(long, conflicts_with_all = ["unfused", "ablate"])]
     pub(super) compare: bool,
     /// Time each layer too, in separate runs

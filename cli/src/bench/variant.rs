@@ -1,10 +1,10 @@
 //! A network under options, or in numbers, other than those it was loaded with.
 
 use resnetc::quantize::{Method, QuantizeError, Quantizer};
-use resnetc::{Compiler, Network, Options, PassSelection};
+use resnetc::{Compiler, Network, Options};
 
 use crate::failure::Failure;
-use crate::inputs;
+use crate::{inputs, stages};
 
 /// A variant to be timed.
 #[derive(Clone)]
@@ -24,8 +24,7 @@ impl Variant {
 
     /// The network without its optional passes.
     pub(super) fn unfused(network: &Network) -> Self {
-        let options = network.options().clone().passes(PassSelection::None);
-        Variant::of(network, "unfused", options)
+        Variant::of(network, "unfused", stages::unfused(network.options()))
     }
 
     /// The network quantized to 8 bits, with ranges from the inputs that it is timed with. `None`

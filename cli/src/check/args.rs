@@ -21,7 +21,8 @@ pub(crate) struct Args {
     pub(super) model: PathBuf,
     /// The largest allowed difference, relative to the largest value of the layer
     ///
-    /// Where values cancel, the rounding of earlier layers may be larger; it is allowed, too.
+    /// Where values cancel, or are divided by tiny ones, the rounding of earlier layers may be larger;
+    /// it is allowed, too.
     #[arg(long, value_name = "T", default_value_t = TOLERANCE, value_parser = tolerance)]
     pub(super) tolerance: f64,
     /// Values for the inputs: .npy, .npz or .safetensors; FILE.npz:NAME is one array of a file

@@ -27,8 +27,8 @@ pub(super) struct Report<'a> {
 }
 
 /// What is said of values that differ by more than the tolerance because of rounding.
-const EXCUSED: &str = "Where rounding explains a larger difference, values cancel: what remains is \
-                       the rounding of earlier layers.\n";
+const EXCUSED: &str = "Where rounding explains a larger difference, values cancel, or are divided by \
+                       tiny ones: what remains is the rounding of earlier layers.\n";
 
 /// Whether a difference is above the tolerance, but explained by rounding.
 fn is_excused(compared: &Compared, check: &CheckReport) -> bool {

@@ -84,6 +84,15 @@ fn a_step_fits_a_limit_of_memory() {
         &[&step[..], &["--memory", "1kB"]].concat(),
         &["a run needs at least ", "--memory allows 1.00 kB", "[memory-limit]"],
     );
+    // The limit is for the network, not for the unfused one beside it.
+    for beside in [&["info"][..], &["bench", "--iters", "1", "--compare"]] {
+        let about = [text(&spec), "--train", "--batch", "32", "--memory", &limit, "--json"];
+        let report = json(&[beside, &about].concat());
+        let bytes = |name: &str| report.pointer(name).and_then(Value::as_u64);
+        let own = bytes("/compiled/arena_bytes").or(bytes("/arena_bytes")).unwrap();
+        let unfused = bytes("/unfused/arena_bytes").or(bytes("/compare/unfused/arena_bytes"));
+        assert!(own <= 9 * arena / 10 && unfused > Some(9 * arena / 10), "{own} {unfused:?}");
+    }
     // What the error says is sufficient is.
     let said = stderr(&resnetc(&[&step[..], &["--memory", "1kB"]].concat()));
     let least = said.split("at least ").nth(1).unwrap().split(" for").next().unwrap();

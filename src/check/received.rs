@@ -60,10 +60,11 @@ impl<'a> Received<'a> {
         }
         let received = |(&operand, &own): (&NodeId, &&Value)| {
             let found = self.exposed.floats(operand)?.filter(|_| own.dtype.is_float());
-            Ok(match found {
+            let received = match found {
                 Some(found) => Value::of(own.dtype, own.shape.clone(), found),
                 None => own.copy()?,
-            })
+            };
+            Ok(rounding::without_denormals(received))
         };
         let received = from.iter().zip(operands).map(received);
         let received = received.collect::<Result<Vec<Value>, CheckError>>()?;

@@ -117,6 +117,15 @@ pub(super) fn alone(
     Ok(SPREAD * terms.map(|&x| error(each, x)).fold(0.0, f64::max))
 }
 
+/// Makes zeros of the denormals of a value of floats: a run reads them as such.
+pub(super) fn without_denormals(mut value: Value) -> Value {
+    if value.dtype.is_float() {
+        let denormals = value.data.iter_mut().filter(|x| x.abs() < f64::from(f32::MIN_POSITIVE));
+        denormals.for_each(|x| *x = 0.0);
+    }
+    value
+}
+
 fn each(tolerance: f64) -> f64 {
     EACH.min(SHARE * tolerance)
 }

@@ -50,10 +50,11 @@ impl Check<'_> {
         node: NodeId,
         operands: &[&Value],
     ) -> Result<Option<Suspect>, CheckError> {
-        // The layer gets f32 values, so the interpreter gets the same ones.
+        // The layer gets f32 values, so the interpreter gets the same ones, as the layer reads them.
         let rounded = operands.iter().filter_map(|v| v.to_tensor().transpose());
         let rounded = rounded.collect::<Result<Vec<Tensor>, _>>()?;
-        let exact = rounded.iter().map(Value::of_tensor).collect::<Result<Vec<Value>, _>>()?;
+        let read = |tensor| Ok(rounding::without_denormals(Value::of_tensor(tensor)?));
+        let exact = rounded.iter().map(read).collect::<Result<Vec<Value>, NoMemory>>()?;
         let n = scheduled.node(node);
         let expected = eval_node(&n.op, &exact.iter().collect::<Vec<_>>())?;
         let positions = scheduled.operands(node);

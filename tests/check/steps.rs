@@ -13,7 +13,7 @@ use resnetc::{Error, Model, Network, Options};
 
 use crate::planted::*;
 
-/// A step of a network of two blocks, with weights that are drawn from a seed.
+/// The first step of a network of two blocks, with initial weights that are drawn from a seed.
 fn step(block: &str, [batch, seed]: [usize; 2], optimizer: Optimizer, options: Options) -> Network {
     let stem = match block.contains("\"conv\"") {
         true => "downsampling = \"max_pool\"",
@@ -25,7 +25,8 @@ fn step(block: &str, [batch, seed]: [usize; 2], optimizer: Optimizer, options: O
     );
     let spec = Spec::from_toml(&spec).expect("a spec");
     let recipe = Recipe { optimizer, ..Recipe::new(batch) };
-    recipe.network(&spec, &Weights::Random { seed: seed as u64 }, options).expect("a step")
+    let weights = spec.initial_weights(seed as u64).expect("they fit into memory");
+    recipe.network(&spec, &Weights::Map(weights), options).expect("a step")
 }
 
 fn values(network: &Network, seed: usize) -> Vec<Tensor> {

@@ -9,12 +9,13 @@ use resnetc::advice::OptionName;
 use resnetc::compile::{Stages, run_macs};
 use resnetc::ir::{Graph, NodeId, Op};
 use resnetc::one_line::path_line;
+use resnetc::spec::Spec;
 use resnetc::{DType, Error, Isa, Network, Options};
 use serde::Serialize;
 
 use crate::args::{Common, Values};
 use crate::failure::Failure;
-use crate::step::StepArgs;
+use crate::step::{self, StepArgs};
 use crate::units::{bytes, count, name, plural, shape};
 use crate::{output, stages};
 
@@ -90,7 +91,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let (isa, compiled, stages) = variant(&network, options)?;
     let (_, unfused, _) = variant(&network, &stages::unfused(options))?;
     let graph = network.graph();
-    let (parameters, statistics) = parameters(graph);
+    // Those of a step are no constants of its graph.
+    let (parameters, statistics) = match args.step.optimizer() {
+        Some(_) => described(&step::spec(&args.model)?)?,
+        None => parameters(graph),
+    };
     let mut fusions = BTreeMap::new();
     for pass in stages.remarks.passes.iter().filter(|p| p.applied > 0) {
         *fusions.entry(pass.pass).or_default() += pass.applied;
@@ -152,6 +157,19 @@ fn operators(graph: &Graph) -> BTreeMap<&'static str, usize> {
         *kinds.entry(op.name()).or_default() += 1;
     }
     kinds
+}
+
+/// The numbers of what a description learns, and of statistics of batch normalizations.
+fn described(spec: &Spec) -> Result<(u64, u64), Failure> {
+    let (mut learned, mut statistics) = (0, 0);
+    for parameter in spec.parameters().map_err(Error::from)? {
+        let elements: usize = parameter.shape.iter().product();
+        match parameter.role.is_learned() {
+            true => learned += elements as u64,
+            false => statistics += elements as u64,
+        }
+    }
+    Ok((learned, statistics))
 }
 
 /// The numbers of elements of all constants, each counted once: learned parameters, and statistics

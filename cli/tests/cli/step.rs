@@ -115,6 +115,10 @@ fn a_step_can_be_looked_at() {
     let plan = succeed(&["dump", text(&spec), "--train", "--stage", "plan"]);
     assert!(plan.contains("\"layer1.0.conv1.weight.velocity\" input"), "{plan}");
     let info = json(&["info", text(&spec), "--train=adamw", "--batch", "4", "--json"]);
+    let run = json(&["info", text(&spec), "--json"]);
+    for count in ["parameters", "statistics"] {
+        assert!(info[count].as_u64() > Some(0) && info[count] == run[count], "{info} {run}");
+    }
     let inputs: Vec<&str> = info["inputs"]
         .as_array()
         .unwrap()

@@ -246,13 +246,12 @@ fn terms(op: &Op, operands: &[&Value], each: f64) -> Result<Option<Value>, EvalE
 /// mean's error.
 fn moments(operands: &[&Value], each: f64) -> Result<Value, EvalError> {
     let magnitudes = magnitudes(operands)?;
-    let means = eval_node(&Op::Moments, &magnitudes.iter().collect::<Vec<_>>())?.data;
+    let of_magnitudes = eval_node(&Op::Moments, &magnitudes.iter().collect::<Vec<_>>())?.data;
     let mut terms = eval_node(&Op::Moments, operands)?;
-    let channels = terms.data.len() / 2;
-    for channel in 0..channels {
-        let mean = means[channel];
-        terms.data[channel] = mean;
-        terms.data[channels + channel] += each * mean * mean;
+    let (means, variances) = terms.data.split_at_mut(of_magnitudes.len() / 2);
+    for ((mean, variance), magnitude) in means.iter_mut().zip(variances).zip(of_magnitudes) {
+        *mean = magnitude;
+        *variance += each * magnitude * magnitude;
     }
     Ok(terms)
 }

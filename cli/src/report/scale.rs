@@ -42,7 +42,7 @@ impl Scale {
         let value = value.clamp(start, end);
         let share = match self.form {
             ScaleForm::Linear => (value - start) / (end - start),
-            ScaleForm::Log => (value / start).ln() / (end / start).ln(),
+            ScaleForm::Log => (value.ln() - start.ln()) / (end.ln() - start.ln()),
         };
         self.to.0 + share * (self.to.1 - self.to.0)
     }
@@ -51,7 +51,10 @@ impl Scale {
     pub(crate) fn ticks(&self, count: usize) -> Vec<Tick> {
         let values = match self.form {
             ScaleForm::Linear => linear_ticks(self.from, count),
-            ScaleForm::Log => log_ticks(self.from, count),
+            ScaleForm::Log => match log_ticks(self.from, count) {
+                few if few.len() < 2 => linear_ticks(self.from, count),
+                ticks => ticks,
+            },
         };
         values.into_iter().map(|value| Tick { value, at: self.at(value) }).collect()
     }
@@ -63,6 +66,10 @@ fn linear_ticks((start, end): (f64, f64), count: usize) -> Vec<f64> {
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|&s| s >= rough);
     let step = step.unwrap_or(power);
+    // An interval below all numbers of full precision.
+    if !step.is_normal() {
+        return Vec::new();
+    }
     let (first, last) = ((start / step).ceil() as i64, (end / step + 1e-9).floor() as i64);
     (first..=last).map(|i| i as f64 * step).collect()
 }
@@ -89,6 +96,9 @@ mod tests {
         assert_eq!(values(Scale::linear((0.0, 9.5), (0.0, 1.0)), 5), [0.0, 2.0, 4.0, 6.0, 8.0]);
         assert_eq!(values(Scale::log((1.0, 10.0), (0.0, 1.0)), 5), [1.0, 2.0, 5.0, 10.0]);
         assert_eq!(values(Scale::log((0.5, 2e4), (0.0, 1.0)), 6), [1.0, 10.0, 100.0, 1e3, 1e4]);
+        // No power of ten, nor 2 or 5 times one, lies in between.
+        assert_eq!(values(Scale::log((71.0, 95.0), (0.0, 1.0)), 5), [75.0, 80.0, 85.0, 90.0, 95.0]);
+        assert!(values(Scale::linear((0.0, 5e-324), (0.0, 1.0)), 5).is_empty());
     }
 
     proptest! {

@@ -211,8 +211,10 @@ pub(crate) fn figure(value: f64) -> String {
 
 /// A round value on an axis.
 pub(crate) fn round(value: f64) -> String {
-    if value != 0.0 && value.abs() < 1e-3 {
-        return format!("{value:.0e}");
+    match value.abs() {
+        size if size >= 1e6 => return format!("{value:e}"),
+        size if size < 1e-3 && size > 0.0 => return format!("{value:.0e}"),
+        _ => {}
     }
     let text = figure(value);
     match text.contains('.') {
@@ -252,6 +254,7 @@ mod tests {
         let found = [0.0, 0.01234, 0.1234, 1.234, 12.34, 123.4].map(figure);
         assert_eq!(found, ["0", "0.0123", "0.123", "1.23", "12.3", "123"]);
         assert_eq!([0.0, 0.2, 10.0, 2.5].map(round), ["0", "0.2", "10", "2.5"]);
+        assert_eq!([5e5, 1e6, 1.5e9, 2e-5].map(round), ["500000", "1e6", "1.5e9", "2e-5"]);
         assert_eq!([0.0, 0.012, 0.34].map(share), ["0 %", "1.2 %", "34 %"]);
     }
 

@@ -197,13 +197,15 @@ impl Args {
         }
     }
 
-    /// What a training that is resumed must have in common with its beginning.
-    pub(super) fn plan(&self, spec: &Spec, [train, test]: [&Dataset; 2]) -> Plan {
+    /// What a training that is resumed must have in common with its beginning. `contents` is a
+    /// checksum of training pictures.
+    pub(super) fn plan(&self, spec: &Spec, [train, test]: [&Dataset; 2], contents: u32) -> Plan {
         let Schedule { rate, warm_up, epochs, course } = self.schedule();
         let network = Spec { name: String::new(), ..spec.clone() };
         Plan::new([
             ("network", serde_json::to_string(&network).unwrap_or_default()),
             ("training pictures:", train.summary()),
+            ("contents of training pictures: CRC-32", format!("{contents:08x}")),
             ("test pictures:", test.summary()),
             ("--epochs", epochs.to_string()),
             ("--batch", self.batch.to_string()),

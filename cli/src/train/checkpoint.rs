@@ -7,7 +7,7 @@ use resnetc::training::State;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Tally;
-use super::log::Line;
+use super::log::{BlockNorms, Line};
 use super::plan::Plan;
 use crate::failure::Failure;
 
@@ -23,10 +23,22 @@ pub(super) struct Checkpoint {
 pub(super) struct Note {
     /// What must be the same to go on.
     pub(super) plan: Plan,
-    /// What the steps of the epoch have found so far.
-    pub(super) tally: Tally,
+    /// The epoch that has begun.
+    pub(super) part: Part,
     /// The epochs that are done.
     pub(super) lines: Vec<Line>,
+    /// The checksum of a log of another run, which this one was told to replace.
+    pub(super) old_log: Option<u32>,
+}
+
+/// What the steps of an epoch have found so far.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) tally: Tally,
+    /// How long they took.
+    pub(super) seconds: f64,
+    /// The norms of the last step of the epoch.
+    pub(super) norms: Vec<BlockNorms>,
 }
 
 /// The place of the file: beside the weights.

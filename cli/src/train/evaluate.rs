@@ -33,6 +33,11 @@ impl Tally {
         self.pictures += pictures;
     }
 
+    /// How many pictures were added.
+    pub(super) fn pictures(&self) -> usize {
+        self.pictures
+    }
+
     /// The means so far; those of nothing are 0.
     pub(super) fn score(&self) -> Score {
         let pictures = self.pictures.max(1) as f64;

@@ -83,6 +83,9 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Line>, Failure> {
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let read = serde_json::from_str::<Line>(line);
         let line = read.map_err(|e| wrong(format!("line {}: {e}", number + 1)))?;
+        if line.figures().any(|figure| figure.abs() > f64::from(f32::MAX)) {
+            return Err(wrong(format!("line {}: a number is beyond those of f32", number + 1)));
+        }
         if all.last().is_some_and(|last| last.epoch >= line.epoch) {
             return Err(wrong(format!("line {}: epochs do not rise", number + 1)));
         }
@@ -95,6 +98,14 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Line>, Failure> {
 }
 
 impl Line {
+    /// All that can be drawn.
+    fn figures(&self) -> impl Iterator<Item = f64> {
+        let Line { train, test, norms, .. } = self;
+        let scores = [train, test].into_iter().flat_map(|score| [score.loss, score.accuracy]);
+        let norms = norms.iter().flat_map(|norms| [norms.value, norms.gradient]);
+        scores.chain(norms).chain([self.images_per_second])
+    }
+
     /// The line as people read it.
     pub(super) fn print(&self, epochs: usize) -> Result<(), Failure> {
         let Line { epoch, rate, train, test, seconds, images_per_second, .. } = self;

@@ -1,8 +1,9 @@
 //! The files that a training writes again and again. What somebody else wrote is not replaced.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use resnetc::ErrorCode;
 use resnetc::import::safetensors::{self, WeightMap};
@@ -21,6 +22,8 @@ pub(super) struct Outputs {
     weights: Output,
     checkpoint: Output,
     log: Option<Output>,
+    /// The checksum of a log of another run that may be replaced.
+    old_log: Option<u32>,
 }
 
 /// A file, and the version of it that may be replaced.
@@ -28,6 +31,8 @@ pub(super) struct Outputs {
 struct Output {
     path: PathBuf,
     known: Option<Version>,
+    /// Whether the first write replaces whatever is there.
+    is_forced: bool,
 }
 
 /// What changes whenever a file is replaced or written to.
@@ -43,28 +48,66 @@ impl Outputs {
     pub(super) fn open(args: &Args) -> Result<Self, Failure> {
         let reads: Vec<&Path> =
             [Some(&args.model), args.from.as_ref()].into_iter().flatten().map(|p| &**p).collect();
-        let weights = Output::new(args.output.clone(), &reads)?;
-        let checkpoint = Output::new(checkpoint::beside(&args.output), &reads)?;
+        let weights = Output::new(args.output.clone(), &reads, args.force)?;
+        let checkpoint = Output::new(checkpoint::beside(&args.output), &reads, args.force)?;
         let log = args.log.as_ref().map(|path| {
             output::check_text(path, &reads)?;
-            Output::new(path.clone(), &reads)
+            Output::new(path.clone(), &reads, args.force)
         });
-        let outputs = Outputs { weights, checkpoint, log: log.transpose()? };
+        let mut outputs = Outputs { weights, checkpoint, log: log.transpose()?, old_log: None };
         match () {
             () if args.resume => {}
-            () if args.force => outputs.check_log(|_| true)?,
+            () if args.force => {
+                outputs.check_log(|_| true)?;
+                outputs.check_checkpoint()?;
+                outputs.old_log = outputs.log.as_ref().and_then(|log| checksum(&log.path));
+            }
             () => outputs.check_free()?,
         }
         Ok(outputs)
     }
 
+    /// Takes the place, so that nobody else begins here. With `--force`, a run that is at work here
+    /// will notice, and stop.
+    pub(super) fn claim(&mut self) -> Result<(), Failure> {
+        if self.checkpoint.is_forced {
+            return Ok(());
+        }
+        let path = &self.checkpoint.path;
+        match File::create_new(path) {
+            Ok(_) => {
+                self.checkpoint.known = Version::of(path);
+                Ok(())
+            }
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(self.taken()),
+            Err(e) => Err(Failure::unwritable(path, e)),
+        }
+    }
+
+    fn taken(&self) -> Failure {
+        let what = "the file is of a run that was stopped, or that is still going on";
+        Failure::file(&self.checkpoint.path, what)
+            .help("--resume goes on with it; --force begins anew")
+            .code(ErrorCode::FileExists)
+    }
+
+    /// Checks that the checkpoint may be replaced, if it exists: that it is one. One that is empty is
+    /// of a run that was killed when it began.
+    fn check_checkpoint(&self) -> Result<(), Failure> {
+        let Output { path, .. } = &self.checkpoint;
+        let is_empty = path.metadata().is_ok_and(|found| found.len() == 0);
+        match !self.checkpoint.exists() || is_empty || State::load(path).is_ok() {
+            true => Ok(()),
+            false => Err(Failure::file(path, "the file exists, and is not a checkpoint")
+                .help("move it to another place")
+                .code(ErrorCode::FileExists)),
+        }
+    }
+
     /// Checks that no file is there.
     fn check_free(&self) -> Result<(), Failure> {
         if self.checkpoint.exists() {
-            let what = "the file is of a run that was stopped, or that is still going on";
-            return Err(Failure::file(&self.checkpoint.path, what)
-                .help("--resume goes on with it; --force begins anew")
-                .code(ErrorCode::FileExists));
+            return Err(self.taken());
         }
         match [Some(&self.weights), self.log.as_ref()].into_iter().flatten().find(|o| o.exists()) {
             Some(there) => Err(Failure::exists(&there.path)),
@@ -89,14 +132,20 @@ impl Outputs {
     }
 
     /// The checkpoint of a run that was stopped. Weights and log, if there are any, must be its own.
-    pub(super) fn checkpoint(&self, plan: &Plan) -> Result<Checkpoint, Failure> {
+    pub(super) fn checkpoint(&mut self, plan: &Plan) -> Result<Checkpoint, Failure> {
         let found = Checkpoint::load(&self.checkpoint.path, plan)?;
         self.check_weights(&found.state)?;
+        self.old_log = found.note.old_log;
+        let is_old = match &self.log {
+            Some(log) => self.old_log.is_some() && checksum(&log.path) == self.old_log,
+            None => true,
+        };
         let begun = &found.note.lines;
         // It is written before the checkpoint, so it may be a line ahead.
-        self.check_log(|lines| {
+        let is_own = |lines: &[Line]| {
             lines.len() <= begun.len() + 1 && lines.iter().zip(begun).all(|(own, old)| own == old)
-        })?;
+        };
+        self.check_log(|lines| is_old || is_own(lines))?;
         Ok(found)
     }
 
@@ -118,13 +167,26 @@ impl Outputs {
         }
     }
 
+    /// The checksum of a log of another run that may be replaced.
+    pub(super) fn old_log(&self) -> Option<u32> {
+        self.old_log
+    }
+
+    /// Whether there is a checkpoint of this run.
+    pub(super) fn has_checkpoint(&self) -> bool {
+        self.checkpoint.exists() && self.checkpoint.check().is_ok()
+    }
+
     /// Where checkpoints are.
     pub(super) fn checkpoint_file(&self) -> &Path {
         &self.checkpoint.path
     }
 
     pub(super) fn save_weights(&mut self, weights: &WeightMap) -> Result<(), Failure> {
+        let checkpoint = &self.checkpoint;
         self.weights.replace(|path| {
+            // Who has the checkpoint has the place.
+            checkpoint.check()?;
             let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
             Ok(safetensors::save(path, tensors)?)
         })
@@ -151,13 +213,13 @@ impl Outputs {
 
 impl Output {
     /// A file that may be replaced as it is now, unless the command reads it.
-    fn new(path: PathBuf, reads: &[&Path]) -> Result<Self, Failure> {
+    fn new(path: PathBuf, reads: &[&Path], is_forced: bool) -> Result<Self, Failure> {
         output::check_file(&path, reads)?;
         if path.metadata().is_ok_and(|found| !found.is_file()) {
             return Err(Failure::unwritable(&path, "it is not a regular file"));
         }
         let known = Version::of(&path);
-        Ok(Output { path, known })
+        Ok(Output { path, known, is_forced })
     }
 
     fn exists(&self) -> bool {
@@ -167,21 +229,23 @@ impl Output {
     /// Checks that nobody else has written the file.
     fn check(&self) -> Result<(), Failure> {
         let found = Version::of(&self.path);
-        match found.is_none() || found == self.known {
+        match self.is_forced || found.is_none() || found == self.known {
             true => Ok(()),
             false => Err(Failure::file(
                 &self.path,
                 "another program has written this file meanwhile, so it is not replaced",
             )
-            .help("give each training a name of its own with --output")
+            .help("give each run a name of its own with --output; if no other run writes it, --resume goes on")
             .code(ErrorCode::FileExists)),
         }
     }
 
     fn replace(&mut self, write: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+        let _lock = lock(&self.path);
         self.check()?;
         write(&self.path)?;
         self.known = Version::of(&self.path);
+        self.is_forced = false;
         Ok(())
     }
 }
@@ -192,6 +256,29 @@ impl Version {
         let found = path.metadata().ok()?;
         Some(Version { bytes: found.len(), modified: found.modified().ok(), place: place(&found) })
     }
+}
+
+/// Keeps other runs from writing between a check and what follows it, while it is held. Where a
+/// system cannot do that, or somebody holds the lock for long, there is none.
+fn lock(file: &Path) -> Option<File> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = File::open(folder.unwrap_or(Path::new("."))).ok()?;
+    for _ in 0..100 {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
+}
+
+/// The checksum of a file's contents, if there is one.
+fn checksum(file: &Path) -> Option<u32> {
+    let bytes = std::fs::read(file).ok()?;
+    let mut sum = flate2::Crc::new();
+    sum.update(&bytes);
+    Some(sum.sum())
 }
 
 /// The device and the number of a file, where systems have them.

@@ -10,9 +10,9 @@ use resnetc::spec::{Spec, SpecError, SpecErrorKind, Weights};
 use resnetc::training::{Trainer, TrainingError};
 
 use super::args::Args;
-use super::checkpoint::{Checkpoint, Note};
+use super::checkpoint::{Checkpoint, Note, Part};
 use super::data::{Batches, Dataset, Epoch, Normalization, Pace, Recipe, View};
-use super::evaluate::{Score, Tally, evaluate};
+use super::evaluate::{Score, evaluate};
 use super::interrupt::Interrupt;
 use super::log::{BlockNorms, Line};
 use super::outputs::Outputs;
@@ -36,12 +36,14 @@ pub(super) struct Session<'a> {
     schedule: Schedule,
     plan: Plan,
     trainer: Trainer,
-    /// What the steps of the epoch have found so far.
-    tally: Tally,
+    /// The epoch that has begun.
+    part: Part,
     /// The epochs that are done.
     lines: Vec<Line>,
     outputs: Outputs,
     interrupt: Interrupt,
+    /// The epochs whose weights were written.
+    written: usize,
     /// The number of steps before the checkpoint.
     saved: u64,
     /// Whether a training can go on from the state. Between the beginning of a step and the end of
@@ -60,15 +62,16 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Failure> {
         let input = &spec.input;
         let at_most = if train.fixed().is_some() { train.len() } else { MEASURED };
+        let (normalization, contents) = Normalization::measure(&train, at_most)?;
         let recipe = Recipe {
             view: View::new(input.channels, [input.height, input.width]),
-            normalization: Normalization::measure(&train, at_most)?,
+            normalization,
             augmentation: args.augmentation(),
         };
         // Refused before the step is compiled.
         drop(Batches::training(&train, &recipe, pace(args, 0), epoch(args, 0, 0))?);
         drop(Batches::evaluation(&test, &recipe, pace(args, 0))?);
-        let plan = args.plan(&spec, [&train, &test]);
+        let plan = args.plan(&spec, [&train, &test], contents);
         let trainer =
             Trainer::new(&spec, &args.recipe(), weights, args.options().memory(args.memory))
                 .map_err(|error| unfit(error, args))?;
@@ -81,10 +84,11 @@ impl<'a> Session<'a> {
             schedule: args.schedule(),
             plan,
             trainer,
-            tally: Tally::default(),
+            part: Part::default(),
             lines: Vec::new(),
             outputs,
             interrupt: Interrupt::listen(),
+            written: 0,
             saved: 0,
             is_sound: true,
         };
@@ -103,8 +107,7 @@ impl<'a> Session<'a> {
             output::print(&format!("going on after step {}\n", self.saved))?;
         }
         match () {
-            // Nobody else begins at this place then, and a full disk is noticed at once.
-            () if !self.args.resume => self.save()?,
+            () if !self.args.resume => self.begin()?,
             // The weights of the last epoch may not be here, if the checkpoint was moved.
             () if self.lines.len() == self.args.epochs => {
                 self.outputs.save_weights(&self.trainer.weights()?)?;
@@ -122,39 +125,43 @@ impl<'a> Session<'a> {
         output::print(&self.usage())
     }
 
+    /// Takes the place, and writes a checkpoint: a full disk is noticed at once.
+    fn begin(&mut self) -> Result<(), Failure> {
+        self.outputs.claim()?;
+        self.save().inspect_err(|_| self.outputs.remove_checkpoint())
+    }
+
     /// Goes to where a run was stopped.
     fn resume(&mut self) -> Result<(), Failure> {
         let Checkpoint { state, note } = self.outputs.checkpoint(&self.plan)?;
         let restored = self.trainer.restore(&state);
         restored.map_err(|error| Failure::from(error).in_file(self.outputs.checkpoint_file()))?;
-        (self.tally, self.lines, self.saved) = (note.tally, note.lines, state.steps);
+        (self.part, self.lines, self.saved) = (note.part, note.lines, state.steps);
+        self.written = self.lines.len();
         Ok(())
     }
 
     /// One epoch, or what is left of it: its steps, the measurement, and the files.
     fn epoch(&mut self) -> Result<(), Failure> {
-        let start = Instant::now();
-        let pictures = self.steps()?;
-        let seconds = start.elapsed().as_secs_f64();
+        self.steps()?;
         let weights = self.trainer.weights()?;
         let test = self.measure(&weights)?;
         self.outputs.save_weights(&weights)?;
-        // A run that was stopped after the last step of an epoch has none left.
-        let norms = if pictures > 0 { self.trainer.norms() } else { Vec::new() };
-        let norms = BlockNorms::finite(norms);
+        self.written = self.lines.len() + 1;
+        let Part { tally, seconds, norms } = self.part.clone();
         let line = Line {
             epoch: self.lines.len() + 1,
             steps: self.trainer.steps(),
             rate: self.schedule.at(self.trainer.steps() - 1, self.steps_of_an_epoch()),
-            train: self.tally.score(),
+            train: tally.score(),
             test,
             seconds,
-            images_per_second: pictures as f64 / seconds,
+            images_per_second: tally.pictures() as f64 / seconds,
             norms,
         };
         let lines: Vec<Line> = self.lines.iter().cloned().chain([line.clone()]).collect();
         self.outputs.save_log(&lines)?;
-        (self.lines, self.tally) = (lines, Tally::default());
+        (self.lines, self.part) = (lines, Part::default());
         self.save()?;
         line.print(self.args.epochs)?;
         match self.interrupt.came() && self.lines.len() < self.args.epochs {
@@ -185,14 +192,14 @@ impl<'a> Session<'a> {
         self.train.len() / self.args.batch
     }
 
-    /// The steps of an epoch that are left. Gives how many pictures they have.
-    fn steps(&mut self) -> Result<usize, Failure> {
+    /// The steps of an epoch that are left.
+    fn steps(&mut self) -> Result<(), Failure> {
         let (steps, number) = (self.steps_of_an_epoch(), self.lines.len());
         let skip = (self.trainer.steps() - (number * steps) as u64) as usize;
         let epoch = epoch(self.args, number, skip);
         let mut batches = Batches::training(&self.train, &self.recipe, pace(self.args, 1), epoch)?;
         let mut bar = Progress::counting("training", Some((steps * self.args.batch) as u64));
-        let mut pictures = 0;
+        let mut since = Instant::now();
         while let Some(batch) = batches.next() {
             let batch = batch?;
             self.trainer.set_rate(self.schedule.at(self.trainer.steps(), steps));
@@ -203,18 +210,22 @@ impl<'a> Session<'a> {
                 self.trainer.check_finite()?;
             }
             self.is_sound = true;
-            self.tally.add(f64::from(loss.value), loss.correct, batch.labels.len());
-            pictures += batch.labels.len();
-            let Score { loss, accuracy } = self.tally.score();
+            let Part { tally, seconds, norms } = &mut self.part;
+            tally.add(f64::from(loss.value), loss.correct, batch.labels.len());
+            *seconds += std::mem::replace(&mut since, Instant::now()).elapsed().as_secs_f64();
+            let Score { loss, accuracy } = tally.score();
             bar.note(format!("loss {loss:.3}, {:.1} % right", 100.0 * accuracy));
-            bar.set((skip * self.args.batch + pictures) as u64);
+            bar.set(tally.pictures() as u64);
+            if batches.len() == 0 {
+                *norms = BlockNorms::finite(self.trainer.norms());
+            }
             batches.recycle(batch);
             // After the last step, the epoch is measured first.
             if self.interrupt.came() && batches.len() > 0 {
                 return Err(self.stopped());
             }
         }
-        Ok(pictures)
+        Ok(())
     }
 
     fn stopped(&self) -> Failure {
@@ -223,8 +234,12 @@ impl<'a> Session<'a> {
 
     /// Writes what is needed to go on from here.
     fn save(&mut self) -> Result<(), Failure> {
-        let (tally, lines) = (self.tally, self.lines.clone());
-        let note = Note { plan: self.plan.clone(), tally, lines };
+        let note = Note {
+            plan: self.plan.clone(),
+            part: self.part.clone(),
+            lines: self.lines.clone(),
+            old_log: self.outputs.old_log(),
+        };
         self.outputs.save_checkpoint(&Checkpoint { state: self.trainer.state()?, note })?;
         self.saved = self.trainer.steps();
         Ok(())
@@ -232,24 +247,26 @@ impl<'a> Session<'a> {
 
     /// Keeps what a training that fails has, as far as it can go on from there, and says so.
     fn keep(&mut self) {
-        let (epochs, steps) = (self.lines.len(), self.trainer.steps());
-        if epochs > 0 {
-            let file = path_line(&self.args.output);
-            output::note(&format!("{file} has the weights of epoch {epochs}"));
+        if self.written > 0 {
+            let (file, epoch) = (path_line(&self.args.output), self.written);
+            output::note(&format!("{file} has the weights of epoch {epoch}"));
         }
-        match self.is_sound && steps > 0 {
-            true => match self.save() {
-                Ok(()) => {
-                    let file = path_line(self.outputs.checkpoint_file());
-                    output::note(&format!(
-                        "{file} has the training after step {steps}: the same command with --resume goes on"
-                    ));
-                }
-                Err(failure) => output::note(&format!("no checkpoint: {}", failure.message())),
-            },
+        if self.is_sound
+            && self.trainer.steps() > self.saved
+            && let Err(failure) = self.save()
+        {
+            output::note(&format!("the last steps are lost: {}", failure.message()));
+        }
+        match self.saved {
             // What began the training is no loss, and would be in the way of another try.
-            false if self.saved == 0 => self.outputs.remove_checkpoint(),
-            false => {}
+            0 => self.outputs.remove_checkpoint(),
+            steps if self.is_sound && self.outputs.has_checkpoint() => {
+                let file = path_line(self.outputs.checkpoint_file());
+                output::note(&format!(
+                    "{file} has the training after step {steps}: the same command with --resume goes on"
+                ));
+            }
+            _ => {}
         }
     }
 

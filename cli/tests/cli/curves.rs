@@ -89,6 +89,9 @@ fn what_is_no_log_is_refused() {
     let later = later.lines().last().unwrap().replace("\"epoch\":2", "\"epoch\":7");
     let later = format!("a={},{}", text(&good), text(&write("later.jsonl", &later)));
     fail(&["curves", &later, "-o", text(&svg)], &["no epoch in common"]);
+    let huge = fs::read_to_string(&good).unwrap().replace("\"loss\":1,", "\"loss\":1e300,");
+    let huge = write("huge.jsonl", &huge);
+    fail(&["curves", text(&huge), "-o", text(&svg)], &["line 1", "beyond those of f32"]);
     misuse(&["curves", text(&good), "-o", "curves.pdf"], "it must end in .svg, .png or .html");
     misuse(&[&["curves", "-o", text(&svg)], &[text(&good); 9][..]].concat(), "at most 8");
     misuse(&["curves", "a=", "-o", text(&svg)], "expected FILE or NAME=FILE");

@@ -105,6 +105,50 @@ fn a_training_goes_on_at_its_own_files_only() {
     refuse(&recipe, &["w.checkpoint.safetensors", "changed, or is damaged"]);
 }
 
+/// A log that `--force` replaces is still there until the first epoch is done.
+#[cfg(unix)]
+#[test]
+fn a_run_that_replaces_another_goes_on_too() {
+    let place = Place::new("train_replaces");
+    let log = place.path("run.jsonl");
+    let recipe = ["--epochs", "40", "--batch", "2", "--log", text(&log)];
+    place.train("w.safetensors", &recipe);
+    let whole = place.bytes("w.safetensors");
+    interrupt(&place, "w.safetensors", &[&recipe[..], &["--force"]].concat());
+    place.train("w.safetensors", &[&recipe[..], &["--resume"]].concat());
+    assert_eq!(place.bytes("w.safetensors"), whole);
+    // Weights under the name of a checkpoint are none.
+    place.train("v.checkpoint.safetensors", &["--epochs", "1"]);
+    let other = place.bytes("v.checkpoint.safetensors");
+    let says = ["v.checkpoint.safetensors", "is not a checkpoint"];
+    place.refuse("v.safetensors", &["--force"], &says);
+    assert_eq!(place.bytes("v.checkpoint.safetensors"), other);
+    place.write("v.checkpoint.safetensors", b"");
+    place.refuse("v.safetensors", &[], &["v.checkpoint.safetensors", "still going on"]);
+    place.train("v.safetensors", &["--epochs", "1", "--force"]);
+}
+
+/// A run that another one replaces while it is at work stops, and the other one goes on.
+#[cfg(unix)]
+#[test]
+fn of_two_runs_at_one_place_the_one_with_force_lives() {
+    use std::process::Stdio;
+
+    let place = Place::new("train_two");
+    let args = place.args("w.safetensors", &["--epochs", "50000"]);
+    let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let first = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while !place.path("w.safetensors").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    place.train("v.safetensors", &["--epochs", "3", "--seed", "1"]);
+    place.train("w.safetensors", &["--epochs", "3", "--seed", "1", "--force"]);
+    assert_eq!(place.bytes("w.safetensors"), place.bytes("v.safetensors"));
+    let said = stderr(&first.wait_with_output().unwrap());
+    assert!(said.contains("another program has written"), "{said}");
+    assert!(!said.contains("the same command with --resume"), "{said}");
+}
+
 /// The same command goes on, whatever it began with, and wherever the spec is by now.
 #[cfg(unix)]
 #[test]
@@ -137,8 +181,11 @@ fn what_another_program_writes_meanwhile_is_kept() {
     while !place.path("w.safetensors").exists() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    place.write("other", b"precious");
-    fs::rename(place.path("other"), place.path("w.safetensors")).unwrap();
+    // As another training would, which does not write while this one does.
+    let folder = fs::File::open(place.path("")).unwrap();
+    folder.lock().unwrap();
+    place.write("w.safetensors", b"precious");
+    drop(folder);
     let output = process.wait_with_output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -195,19 +242,25 @@ fn the_steps_before_an_unreadable_picture_are_kept() {
         args[3] = text(&place.path("pictures")).to_owned();
         resnetc(&args.iter().map(String::as_str).collect::<Vec<_>>())
     };
-    assert!(train("whole.safetensors", &[]).status.success());
+    let whole = place.path("whole.jsonl");
+    let more = ["--norms", "--log", text(&whole)];
+    assert!(train("whole.safetensors", &more).status.success());
     let last = last.unwrap();
     let png = fs::read(&last).unwrap();
     let mut damaged = png.clone();
-    // As long as before: only its contents show it.
-    damaged[png.len() / 2..].fill(0);
+    damaged.truncate(png.len() / 2);
     fs::write(&last, damaged).unwrap();
     let log = place.path("run.jsonl");
-    let said = stderr(&train("w.safetensors", &["--log", text(&log)]));
+    let more = ["--norms", "--log", text(&log)];
+    let said = stderr(&train("w.safetensors", &more));
     assert!(said.contains("7.png") && said.contains("after step 2: the same command"), "{said}");
+    assert!(!said.contains("has the weights"), "{said}");
     fs::write(&last, png).unwrap();
-    let output = train("w.safetensors", &["--log", text(&log), "--resume"]);
+    let output = train("w.safetensors", &[&more[..], &["--resume"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
+    let first = &lines(&log)[0];
+    assert_eq!(first["norms"].as_array().unwrap().len(), 2, "{first}");
+    assert!(first["images_per_second"].as_f64().unwrap() > 0.0, "{first}");
     assert_eq!(place.bytes("w.safetensors"), place.bytes("whole.safetensors"));
     let rates: Vec<f64> = lines(&log).iter().map(|line| line["rate"].as_f64().unwrap()).collect();
     assert_eq!(rates, [0.1, 0.001]);

@@ -118,7 +118,7 @@ impl Dataset {
     }
 
     /// How many pictures are used, and a checksum of all by which another data set is noticed: of
-    /// labels and of pictures, or of the names and sizes of their files.
+    /// labels and of pictures, or of the names of their files.
     pub(crate) fn summary(&self) -> String {
         let mut sum = flate2::Crc::new();
         match &self.pictures {

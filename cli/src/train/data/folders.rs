@@ -185,14 +185,14 @@ impl Folders {
         self.classes.iter().map(|class| class.files.len()).collect()
     }
 
-    /// The names of the files and their sizes, class by class.
+    /// The names of the files, class by class. A file that is repaired keeps its name.
     pub(super) fn each_part(&self, mut visit: impl FnMut(&[u8])) {
         for class in &self.classes {
             visit(class.folder.file_name().unwrap_or_default().as_encoded_bytes());
+            visit(b"/");
             for file in &class.files {
-                let size = class.folder.join(file).metadata().map_or(0, |found| found.len());
                 visit(file.as_os_str().as_encoded_bytes());
-                visit(&size.to_le_bytes());
+                visit(b"\0");
             }
         }
     }

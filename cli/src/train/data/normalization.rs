@@ -18,16 +18,18 @@ pub(crate) struct Normalization {
 impl Normalization {
     /// The mean and the standard deviation of all pixels of at most `at_most` pictures, which are
     /// evenly spaced in the data set. Pictures count as they are stored, not as a network sees
-    /// them.
+    /// them. Also gives the CRC-32 of these pixels.
     ///
     /// # Errors
     /// If a picture cannot be read, or a channel has the same value everywhere.
-    pub(crate) fn measure(dataset: &Dataset, at_most: usize) -> Result<Self, Failure> {
+    pub(crate) fn measure(dataset: &Dataset, at_most: usize) -> Result<(Self, u32), Failure> {
         let (all, some) = (dataset.len(), at_most.clamp(1, dataset.len().max(1)));
         // How often each byte occurs says it all, without rounding.
         let mut counts = vec![[0u64; 256]; dataset.channels()];
+        let mut sum = flate2::Crc::new();
         for i in 0..some {
             let picture = dataset.read((i as u64 * all as u64 / some as u64) as usize)?;
+            sum.update(&picture.bytes);
             for pixel in picture.bytes.chunks_exact(picture.channels) {
                 for (counts, &byte) in counts.iter_mut().zip(pixel) {
                     counts[usize::from(byte)] += 1;
@@ -38,7 +40,7 @@ impl Normalization {
         let column = |i: usize| moments.iter().map(|m| m[i] as f32).collect();
         let measured = Normalization { mean: column(0), deviation: column(1) };
         match measured.deviation.iter().position(|&d| d == 0.0) {
-            None => Ok(measured),
+            None => Ok((measured, sum.sum())),
             Some(channel) => Err(Failure::file(
                 dataset.folder(),
                 format!(

@@ -38,7 +38,7 @@ proptest! {
         let pictures = noise(count * h * w, count);
         let seen = (0..some).flat_map(|i| &pictures[i * count / some * h * w..][..h * w]);
         let values: Vec<f64> = seen.map(|&b| f64::from(b) / 255.0).collect();
-        let measured = Normalization::measure(&data, at_most).unwrap();
+        let (measured, _) = Normalization::measure(&data, at_most).unwrap();
         let [mean, deviation] = direct(&values);
         prop_assert_eq!((measured.mean.len(), measured.deviation.len()), (1, 1));
         assert_close(measured.mean[0], mean);
@@ -53,7 +53,7 @@ fn channels_are_measured_one_by_one() {
     folder.picture("a/1.png", [1, 2], |i| [0, 0, 102, 255, 51, 204][i]);
     folder.picture("b/2.png", [1, 2], |i| [255, 51, 204, 0, 0, 102][i]);
     let data = Dataset::open(&folder.0, Split::Train).unwrap();
-    let measured = Normalization::measure(&data, 100).unwrap();
+    let (measured, _) = Normalization::measure(&data, 100).unwrap();
     for (channel, [mean, deviation]) in [[0.5, 0.5], [0.1, 0.1], [0.6, 0.2]].into_iter().enumerate()
     {
         assert_close(measured.mean[channel], mean);

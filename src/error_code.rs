@@ -124,7 +124,7 @@ codes! {
     NoSamples, "no-samples", Call, "There are no calibration inputs to quantize a network with.";
     NoGradient, "no-gradient", Call, "An operator between the parameters and the loss has no gradient, or the loss is not a single number.";
     BadRecipe, "recipe", Call, "A number of a recipe for training is out of range, or nothing is left to be trained.";
-    Diverged, "diverged", Call, "The loss of a training step is NaN or infinite.";
+    Diverged, "diverged", Call, "The loss of a training step, or of the test pictures, or something that a step changes, is NaN or infinite.";
     OtherState, "other-state", File, "A state of training is that of another network or optimizer, or of a run with other arguments.";
     NotFinite, "not-finite", File, "A weight, or a value for a calibration input, is NaN or infinite, so it has no range.";
     Percentile, "percentile", Call, "The percentile for the ranges of values is out of range.";

@@ -89,8 +89,7 @@ fn make(folder: &Path) {
     write(folder, "parts.data", &data);
     write(folder, SUBJECTS[1], &model.encode_to_vec());
     let weights = Spec::from_toml(SPEC).expect("a spec").random_weights(1).expect("it has some");
-    let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
-    safetensors::save(&folder.join(SUBJECTS[2]), tensors).expect("room");
+    safetensors::save(&folder.join(SUBJECTS[2]), safetensors::named(&weights)).expect("room");
 }
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) {

@@ -20,6 +20,11 @@ use crate::whole_file;
 /// Tensors by name, shared rather than copied.
 pub type WeightMap = BTreeMap<String, Arc<Tensor>>;
 
+/// Weights as [`save`] takes them.
+pub fn named(weights: &WeightMap) -> impl Iterator<Item = (&str, &Tensor)> {
+    weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor))
+}
+
 /// Reads every float tensor of a file. F16, BF16 and F64 become f32; tensors of integers, such as
 /// PyTorch's `num_batches_tracked`, are left out.
 ///

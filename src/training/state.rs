@@ -42,8 +42,7 @@ impl State {
             let source = std::io::Error::other(e);
             ImportError::from(ImportErrorKind::Io { action: "writing", source }).in_file(path)
         })?;
-        let tensors = self.tensors.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
-        safetensors::save_with(path, tensors, (ENTRY, &entry))
+        safetensors::save_with(path, safetensors::named(&self.tensors), (ENTRY, &entry))
     }
 
     /// Reads a file that [`State::save`] wrote, and its note.

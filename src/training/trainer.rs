@@ -160,16 +160,14 @@ impl Trainer {
     /// # Errors
     /// If a parameter, a running statistic, or what the optimizer remembers is not finite.
     pub fn check_finite(&self) -> Result<(), TrainingError> {
-        let is_lost = |name: &str| self.kept_value(name).iter().any(|x| !x.is_finite());
-        // In the order of the layers first.
-        let parameters = self.parameters.iter().map(|p| p.name.as_str());
-        let names = parameters.chain(self.kept().map(|port| port.name.as_str()));
-        match { names }.find(|name| is_lost(name)) {
-            Some(name) => {
-                Err(TrainingError::NotFinite { steps: self.steps, tensor: name.to_owned() })
+        for port in self.kept() {
+            let values = self.context.input::<f32>(self.position(&port.name))?;
+            if values.iter().any(|x| !x.is_finite()) {
+                let (steps, tensor) = (self.steps, port.name.clone());
+                return Err(TrainingError::NotFinite { steps, tensor });
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     /// The scores that the last step gave its images, `[N, K]`, before it changed the parameters.
@@ -227,8 +225,7 @@ impl Trainer {
     /// If the file cannot be written, or there is not enough memory.
     pub fn save(&self, path: &Path) -> Result<(), TrainingError> {
         let weights = self.weights()?;
-        let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
-        Ok(safetensors::save(path, tensors).map_err(Error::from)?)
+        Ok(safetensors::save(path, safetensors::named(&weights)).map_err(Error::from)?)
     }
 
     /// Everything that steps change and read again.
@@ -287,8 +284,7 @@ impl Trainer {
     }
 
     fn input(&mut self, name: &str) -> Result<&mut [f32], RunError> {
-        let inputs = self.model.inputs();
-        let index = inputs.iter().position(|port| port.name == name).unwrap_or(inputs.len());
+        let index = self.position(name);
         self.context.input_mut(index)
     }
 
@@ -304,19 +300,18 @@ impl Trainer {
         Ok(())
     }
 
-    /// The elements of an input that steps keep; none if there is no such input.
-    fn kept_value(&self, name: &str) -> &[f32] {
-        let index = self.model.inputs().iter().position(|port| port.name == name);
-        index.and_then(|index| self.context.input::<f32>(index).ok()).unwrap_or_default()
+    /// The position of an input; behind all of them if there is none of this name.
+    fn position(&self, name: &str) -> usize {
+        let inputs = self.model.inputs();
+        inputs.iter().position(|port| port.name == name).unwrap_or(inputs.len())
     }
 
     /// A copy of an input.
     fn read(&self, name: &str) -> Result<Arc<Tensor>, TrainingError> {
-        let inputs = self.model.inputs();
-        let index = inputs.iter().position(|port| port.name == name).unwrap_or(inputs.len());
+        let index = self.position(name);
         let data = copied(self.context.input::<f32>(index)?).map_err(EvalError::from);
         let data = data.map_err(RunError::from)?;
-        let shape = &inputs[index].shape;
+        let shape = &self.model.inputs()[index].shape;
         // The context holds as many elements as the shape says.
         let tensor = Tensor::new(&shape[..], data).unwrap_or_else(|| Tensor::scalar(f32::NAN));
         Ok(Arc::new(tensor))

@@ -190,8 +190,7 @@ fn a_file_of_weights() {
     let spec = Spec::from_toml(SPEC).expect("a spec");
     let states = [1, 2].map(|seed| {
         let weights = spec.random_weights(seed).expect("it has some");
-        let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
-        safetensors::save(&file, tensors).expect("room");
+        safetensors::save(&file, safetensors::named(&weights)).expect("room");
         fs::read(&file).expect("it is there")
     });
     let compiler = Compiler::new(Options::default().threads(2).weights(Some(file.clone())));

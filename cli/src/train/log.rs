@@ -70,6 +70,13 @@ pub(super) fn text(file: &Path, lines: &[Line]) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// The checksum of a log's contents; `None` if it cannot be read.
+pub(super) fn checksum(file: &Path) -> Option<u32> {
+    let mut sum = flate2::Crc::new();
+    sum.update(&whole_file::read(file, MOST_BYTES).ok()?);
+    Some(sum.sum())
+}
+
 /// The lines of a log, at least one.
 pub(crate) fn read(file: &Path) -> Result<Vec<Line>, Failure> {
     let bytes = whole_file::read(file, MOST_BYTES).map_err(|e| Failure::unreadable(file, e))?;

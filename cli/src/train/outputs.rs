@@ -35,7 +35,8 @@ struct Output {
     is_forced: bool,
 }
 
-/// What changes whenever a file is replaced or written to.
+/// What changes whenever a file is replaced or written to, and not with its permissions or further
+/// hard links.
 #[derive(Debug, PartialEq, Eq)]
 struct Version {
     bytes: u64,
@@ -48,19 +49,20 @@ impl Outputs {
     pub(super) fn open(args: &Args) -> Result<Self, Failure> {
         let reads: Vec<&Path> =
             [Some(&args.model), args.from.as_ref()].into_iter().flatten().map(|p| &**p).collect();
-        let weights = Output::new(args.output.clone(), &reads, args.force)?;
-        let checkpoint = Output::new(checkpoint::beside(&args.output), &reads, args.force)?;
-        let log = args.log.as_ref().map(|path| {
-            output::check_text(path, &reads)?;
-            Output::new(path.clone(), &reads, args.force)
-        });
-        let mut outputs = Outputs { weights, checkpoint, log: log.transpose()?, old_log: None };
+        let own = |path: PathBuf, check: fn(&Path, &[&Path]) -> Result<(), Failure>| {
+            check(&path, &reads)?;
+            Output::new(path, args.force)
+        };
+        let weights = own(args.output.clone(), output::check_file)?;
+        let checkpoint = own(checkpoint::beside(&args.output), output::check_file)?;
+        let log = args.log.clone().map(|log| own(log, output::check_text)).transpose()?;
+        let mut outputs = Outputs { weights, checkpoint, log, old_log: None };
         match () {
             () if args.resume => {}
             () if args.force => {
                 outputs.check_log(|_| true)?;
                 outputs.check_checkpoint()?;
-                outputs.old_log = outputs.log.as_ref().and_then(|log| checksum(&log.path));
+                outputs.old_log = outputs.log.as_ref().and_then(|log| log::checksum(&log.path));
             }
             () => outputs.check_free()?,
         }
@@ -94,14 +96,8 @@ impl Outputs {
     /// Checks that the checkpoint may be replaced, if it exists: that it is one. One that is empty is
     /// of a run that was killed when it began.
     fn check_checkpoint(&self) -> Result<(), Failure> {
-        let Output { path, .. } = &self.checkpoint;
-        let is_empty = path.metadata().is_ok_and(|found| found.len() == 0);
-        match !self.checkpoint.exists() || is_empty || State::load(path).is_ok() {
-            true => Ok(()),
-            false => Err(Failure::file(path, "the file exists, and is not a checkpoint")
-                .help("move it to another place")
-                .code(ErrorCode::FileExists)),
-        }
+        let is_own = |path: &Path| State::load(path).is_ok();
+        self.checkpoint.check_own("is not a checkpoint", |path| is_empty(path) || is_own(path))
     }
 
     /// Checks that no file is there.
@@ -117,18 +113,9 @@ impl Outputs {
 
     /// Checks that the log may be replaced, if it exists: that it is a log, and a certain one.
     fn check_log(&self, may_go: impl Fn(&[Line]) -> bool) -> Result<(), Failure> {
-        let Some(Output { path, .. }) = self.log.as_ref().filter(|log| log.exists()) else {
-            return Ok(());
-        };
-        let is_empty = path.metadata().is_ok_and(|found| found.len() == 0);
-        match is_empty || log::read(path).is_ok_and(|lines| may_go(&lines)) {
-            true => Ok(()),
-            false => {
-                Err(Failure::file(path, "the file exists, and is not the log of this training")
-                    .help("give the log another name")
-                    .code(ErrorCode::FileExists))
-            }
-        }
+        let Some(log) = &self.log else { return Ok(()) };
+        let is_own = |path: &Path| log::read(path).is_ok_and(|lines| may_go(&lines));
+        log.check_own("is not the log of this training", |path| is_empty(path) || is_own(path))
     }
 
     /// The checkpoint of a run that was stopped. Weights and log, if there are any, must be its own.
@@ -136,35 +123,28 @@ impl Outputs {
         let found = Checkpoint::load(&self.checkpoint.path, plan)?;
         self.check_weights(&found.state)?;
         self.old_log = found.note.old_log;
-        let is_old = match &self.log {
-            Some(log) => self.old_log.is_some() && checksum(&log.path) == self.old_log,
-            None => true,
+        let is_old = || {
+            let log = self.log.as_ref().and_then(|log| log::checksum(&log.path));
+            log.is_some() && log == self.old_log
         };
         let begun = &found.note.lines;
         // It is written before the checkpoint, so it may be a line ahead.
         let is_own = |lines: &[Line]| {
             lines.len() <= begun.len() + 1 && lines.iter().zip(begun).all(|(own, old)| own == old)
         };
-        self.check_log(|lines| is_old || is_own(lines))?;
+        self.check_log(|lines| is_own(lines) || is_old())?;
         Ok(found)
     }
 
     /// Checks that the weights may be replaced, if they exist: that they are of this network.
     fn check_weights(&self, state: &State) -> Result<(), Failure> {
-        let Output { path, .. } = &self.weights;
         let is_own = |weights: WeightMap| {
             let shape = |name| state.tensors.get(name).map(|tensor| tensor.shape());
             weights.iter().all(|(name, tensor)| shape(name) == Some(tensor.shape()))
         };
-        match !self.weights.exists() || safetensors::load(path).is_ok_and(is_own) {
-            true => Ok(()),
-            false => Err(Failure::file(
-                path,
-                "the file exists, and has not the weights of this training",
-            )
-            .help("move it to another place")
-            .code(ErrorCode::FileExists)),
-        }
+        self.weights.check_own("has not the weights of this training", |path| {
+            safetensors::load(path).is_ok_and(is_own)
+        })
     }
 
     /// The checksum of a log of another run that may be replaced.
@@ -187,8 +167,7 @@ impl Outputs {
         self.weights.replace(|path| {
             // Who has the checkpoint has the place.
             checkpoint.check()?;
-            let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
-            Ok(safetensors::save(path, tensors)?)
+            Ok(safetensors::save(path, safetensors::named(weights))?)
         })
     }
 
@@ -212,9 +191,8 @@ impl Outputs {
 }
 
 impl Output {
-    /// A file that may be replaced as it is now, unless the command reads it.
-    fn new(path: PathBuf, reads: &[&Path], is_forced: bool) -> Result<Self, Failure> {
-        output::check_file(&path, reads)?;
+    /// A file that may be replaced as it is now.
+    fn new(path: PathBuf, is_forced: bool) -> Result<Self, Failure> {
         if path.metadata().is_ok_and(|found| !found.is_file()) {
             return Err(Failure::unwritable(&path, "it is not a regular file"));
         }
@@ -224,6 +202,16 @@ impl Output {
 
     fn exists(&self) -> bool {
         self.path.symlink_metadata().is_ok()
+    }
+
+    /// Refuses a file that exists and `is` not what this one would replace.
+    fn check_own(&self, what: &str, is: impl FnOnce(&Path) -> bool) -> Result<(), Failure> {
+        match !self.exists() || is(&self.path) {
+            true => Ok(()),
+            false => Err(Failure::file(&self.path, format!("the file exists, and {what}"))
+                .help("move it to another place, or give the output another name")
+                .code(ErrorCode::FileExists)),
+        }
     }
 
     /// Checks that nobody else has written the file.
@@ -273,12 +261,8 @@ fn lock(file: &Path) -> Option<File> {
     None
 }
 
-/// The checksum of a file's contents, if there is one.
-fn checksum(file: &Path) -> Option<u32> {
-    let bytes = std::fs::read(file).ok()?;
-    let mut sum = flate2::Crc::new();
-    sum.update(&bytes);
-    Some(sum.sum())
+fn is_empty(file: &Path) -> bool {
+    file.metadata().is_ok_and(|found| found.len() == 0)
 }
 
 /// The device and the number of a file, where systems have them.

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::{Child, Stdio};
 
 use resnetc::import::safetensors;
 use resnetc::spec::Spec;
@@ -70,6 +72,18 @@ impl Place {
     pub(crate) fn refuse(&self, weights: &str, more: &[&str], says: &[&str]) {
         let args = self.args(weights, more);
         fail(&args.iter().map(String::as_str).collect::<Vec<_>>(), says);
+    }
+
+    /// Begins a training, and waits until it has written a file.
+    #[cfg(unix)]
+    pub(crate) fn begin(&self, weights: &str, more: &[&str], file: &Path) -> Child {
+        let args = self.args(weights, more);
+        let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        let process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        while !file.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        process
     }
 
     /// What a training that fails on its way says.
@@ -159,8 +173,7 @@ fn a_head_of_another_size_is_replaced_on_request() {
     let place = Place::new("train_head");
     let spec = Spec::from_toml(&SPEC.replace("classes = 2", "classes = 5")).unwrap();
     let old = spec.random_weights(1).unwrap();
-    let tensors = old.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
-    safetensors::save(&place.path("old.safetensors"), tensors).unwrap();
+    safetensors::save(&place.path("old.safetensors"), safetensors::named(&old)).unwrap();
     let from = text(&place.path("old.safetensors")).to_owned();
     let more = ["--epochs", "1", "--from", &from];
     let args = place.args("w.safetensors", &more);
@@ -272,17 +285,10 @@ fn wrong_arguments_are_wrong_usage() {
 /// Begins a training, and presses Ctrl-C.
 #[cfg(unix)]
 pub(crate) fn interrupt(place: &Place, weights: &str, more: &[&str]) {
-    use std::process::{Command, Stdio};
-
-    let args = place.args(weights, more);
-    let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
-    let process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let checkpoint = place.path(weights).with_extension("checkpoint.safetensors");
-    while !checkpoint.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    let process = place.begin(weights, more, &checkpoint);
     let id = process.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     let output = process.wait_with_output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use resnetc::import::safetensors;
+
 use crate::support::*;
 use crate::train::{Place, SPEC, idx};
 #[cfg(unix)]
@@ -37,9 +39,8 @@ fn what_is_not_finite_is_not_written() {
     let mut weights = spec.random_weights(1).unwrap();
     let infinite = resnetc::ir::Tensor::new([8], vec![f32::INFINITY; 8]).unwrap();
     weights.insert("bn1.weight".to_owned(), infinite.into());
-    let tensors = weights.iter().map(|(name, tensor)| (name.as_str(), &**tensor));
-    resnetc::import::safetensors::save(&place.path("inf.safetensors"), tensors).unwrap();
     let from = place.path("inf.safetensors");
+    safetensors::save(&from, safetensors::named(&weights)).unwrap();
     let says = ["bn1.weight", "not finite before the first step"];
     place.refuse("w.safetensors", &["--from", text(&from)], &says);
 }
@@ -132,15 +133,9 @@ fn a_run_that_replaces_another_goes_on_too() {
 #[cfg(unix)]
 #[test]
 fn of_two_runs_at_one_place_the_one_with_force_lives() {
-    use std::process::Stdio;
-
     let place = Place::new("train_two");
-    let args = place.args("w.safetensors", &["--epochs", "50000"]);
-    let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
-    let first = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while !place.path("w.safetensors").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    let weights = place.path("w.safetensors");
+    let first = place.begin("w.safetensors", &["--epochs", "50000"], &weights);
     place.train("v.safetensors", &["--epochs", "3", "--seed", "1"]);
     place.train("w.safetensors", &["--epochs", "3", "--seed", "1", "--force"]);
     assert_eq!(place.bytes("w.safetensors"), place.bytes("v.safetensors"));
@@ -172,15 +167,9 @@ fn a_training_that_began_with_weights_goes_on() {
 #[cfg(unix)]
 #[test]
 fn what_another_program_writes_meanwhile_is_kept() {
-    use std::process::Stdio;
-
     let place = Place::new("train_meanwhile");
-    let args = place.args("w.safetensors", &["--epochs", "50000"]);
-    let mut command = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
-    let process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while !place.path("w.safetensors").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    let weights = place.path("w.safetensors");
+    let process = place.begin("w.safetensors", &["--epochs", "50000"], &weights);
     // As another training would, which does not write while this one does.
     let folder = fs::File::open(place.path("")).unwrap();
     folder.lock().unwrap();

@@ -74,6 +74,14 @@ pub(super) fn channel_sums(
     })
 }
 
+/// The shape to which operands broadcast.
+pub(super) fn common_shape(operands: &[&Value]) -> Vec<usize> {
+    operands.iter().fold(Vec::new(), |shape, operand| {
+        // Inference has checked that they do.
+        broadcast(&shape, &operand.shape).unwrap_or(shape)
+    })
+}
+
 /// For each result of an expression, one after the other, the sums of `of` it over everything but
 /// the channels.
 pub(super) fn summed(
@@ -81,11 +89,7 @@ pub(super) fn summed(
     operands: &[&Value],
     mut of: impl FnMut(usize, &[f64], &[f64]) -> f64,
 ) -> Result<Vec<f64>, EvalError> {
-    let mut shape = Vec::new();
-    for operand in operands {
-        // Inference has checked that they broadcast.
-        shape = broadcast(&shape, &operand.shape).unwrap_or(shape);
-    }
+    let shape = common_shape(operands);
     let (channels, inner): (usize, usize) = (shape[1], shape[2..].iter().product());
     let mut sums = filled(&[expression.results.len(), channels], 0.0)?;
     each(expression, operands, &shape, |position, elements, steps| {

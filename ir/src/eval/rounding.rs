@@ -7,10 +7,9 @@
 
 use super::elements::filled;
 use super::error::EvalError;
-use super::expression::{each, summed, value};
+use super::expression::{common_shape, each, summed, value};
 use super::value::Value;
 use crate::expression::{Expression, Step, Term};
-use crate::infer::broadcast;
 use crate::op::{Binary, Op, Unary};
 
 /// For each element of the result of an expression, the sum of the magnitudes of everything that is
@@ -20,11 +19,7 @@ use crate::op::{Binary, Op, Unary};
 /// # Errors
 /// If the value does not fit into memory.
 pub fn eval_rounding(op: &Op, operands: &[&Value]) -> Result<Option<Value>, EvalError> {
-    let mut shape = Vec::new();
-    for operand in operands {
-        // Inference has checked that they broadcast.
-        shape = broadcast(&shape, &operand.shape).unwrap_or(shape);
-    }
+    let shape = common_shape(operands);
     let mut errors = Vec::new();
     Ok(match op {
         Op::Pointwise(expression) => {

@@ -28,6 +28,8 @@ const ENCODED: Target = Target {
     vectors: Target::MOST_VECTORS,
     tiles: 0,
     fused: true,
+    by_lane: false,
+    pair_sums: false,
     selects: false,
     dot: IntegerDot::None,
 };
@@ -222,9 +224,12 @@ impl Writer<'_> {
                 let bytes = self.narrowed(value);
                 self.builder.ins().store(access(), bytes, address, offset(dst));
             }
-            // Programs for targets without products of integers and tiles were checked to have none of
-            // these.
-            Inst::WidenBytes { .. }
+            // Programs for targets without products by lanes, products of integers and tiles were
+            // checked to have none of these.
+            Inst::LoadFirst { .. }
+            | Inst::MultiplyAddLane { .. }
+            | Inst::ByteDotLane { .. }
+            | Inst::WidenBytes { .. }
             | Inst::Short { .. }
             | Inst::PairDot { .. }
             | Inst::PairSum { .. }

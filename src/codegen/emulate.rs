@@ -320,6 +320,11 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
             Inst::Const { dst, value } => *self.at(dst) = [value; LANES],
             Inst::Load { dst, src } => self.load(inst, dst, src)?,
             Inst::Broadcast { dst, src } => *self.at(dst) = [self.read(inst, src, 1)?[0]; LANES],
+            Inst::LoadFirst { dst, src } => {
+                let mut lanes = [0.0; LANES];
+                lanes[0] = self.read(inst, src, 1)?[0];
+                *self.at(dst) = lanes;
+            }
             Inst::Shuffle { dst, src, order } => {
                 self.load(inst, dst, src)?;
                 let values = self.get(dst);
@@ -334,6 +339,12 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
                 let (a, b) = (self.get(a), self.get(b));
                 for (l, sum) in self.at(acc).iter_mut().enumerate() {
                     *sum = if FUSED { a[l].mul_add(b[l], *sum) } else { *sum + a[l] * b[l] };
+                }
+            }
+            Inst::MultiplyAddLane { acc, a, b, lane } => {
+                let (a, b) = (self.get(a), self.get(b)[lane as usize]);
+                for (l, sum) in self.at(acc).iter_mut().enumerate() {
+                    *sum = if FUSED { a[l].mul_add(b, *sum) } else { *sum + a[l] * b };
                 }
             }
             Inst::Arith { op, dst, a, b } => {
@@ -440,6 +451,12 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
                 let (a, b) = (self.get(a), self.get(b));
                 for (l, sum) in self.at(acc).iter_mut().enumerate() {
                     *sum = integers::byte_dot(*sum, a[l], b[l]);
+                }
+            }
+            Inst::ByteDotLane { acc, a, b, lane } => {
+                let (a, b) = (self.get(a)[lane as usize], self.get(b));
+                for (l, sum) in self.at(acc).iter_mut().enumerate() {
+                    *sum = integers::byte_dot(*sum, a, b[l]);
                 }
             }
             Inst::Select { dst, mask, other } => {

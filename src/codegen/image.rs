@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use cranelift_module::{FuncId, Linkage, Module, ModuleError, ModuleRelocTarget};
 use serde::{Deserialize, Serialize};
 
+use super::encoded::Encoded;
 use super::error::CodegenError;
 use super::machine::{Compiled, Cranelift, Scratch};
 use super::region::Region;
 use super::vir::Program;
-use super::{clif, driver, x64};
+use super::{a64, clif, driver, x64};
 use crate::isa::{Backend, Isa};
 
 /// How to compile.
@@ -94,23 +95,19 @@ impl Image {
         let arities: Vec<usize> = kernels.iter().map(|program| program.args).collect();
         let jobs = kernels.iter().map(Job::Kernel).chain(regions.iter().map(Job::Region));
         let jobs: Vec<Job<'_>> = jobs.collect();
-        let mut done = run_all(&jobs, options.threads, |job, scratch| match *job {
-            Job::Kernel(program) => match isa.backend() {
-                Backend::Clif => clif::compile(cranelift, scratch, program, options.keep_ir),
-                Backend::X64 => x64::encode(program).map(|encoded| Compiled {
-                    name: program.name.clone(),
-                    bytes: encoded.bytes,
-                    code: encoded.code,
-                    alignment: x64::ALIGNMENT,
-                    calls: Vec::new(),
-                    ir: None,
-                    lines: if options.keep_ir { encoded.lines } else { Vec::new() },
-                }),
-            },
-            Job::Region(region) => {
-                driver::compile(cranelift, scratch, region, &arities, options.keep_ir)
-            }
-        });
+        let mut done =
+            run_all(&jobs, options.threads, |job, scratch| match *job {
+                Job::Kernel(program) => match isa.backend() {
+                    Backend::Clif => clif::compile(cranelift, scratch, program, options.keep_ir),
+                    Backend::X64 => x64::encode(program)
+                        .map(|code| kernel(program, code, x64::ALIGNMENT, options)),
+                    Backend::A64 => a64::encode(program)
+                        .map(|code| kernel(program, code, a64::ALIGNMENT, options)),
+                },
+                Job::Region(region) => {
+                    driver::compile(cranelift, scratch, region, &arities, options.keep_ir)
+                }
+            });
         done.sort_by_key(|(index, ..)| *index);
         let mut times = Times::default();
         let mut functions = Vec::with_capacity(done.len());
@@ -177,6 +174,19 @@ pub struct Linked {
     pub kernels: Vec<FuncId>,
     /// In the order of the regions.
     pub regions: Vec<FuncId>,
+}
+
+/// A kernel that calls nothing.
+fn kernel(program: &Program, encoded: Encoded, alignment: u64, options: Options) -> Compiled {
+    Compiled {
+        name: program.name.clone(),
+        bytes: encoded.bytes,
+        code: encoded.code,
+        alignment,
+        calls: Vec::new(),
+        ir: None,
+        lines: if options.keep_ir { encoded.lines } else { Vec::new() },
+    }
 }
 
 fn info(region: &Region) -> RegionInfo {

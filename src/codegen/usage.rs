@@ -5,6 +5,9 @@ use super::error::CodegenError;
 use super::vir::{Count, Inst, Mem, P, POINTERS, Program, T, V, loop_depth};
 use crate::isa::IntegerDot;
 
+/// Lanes of a register that a product can have as its factor.
+const LANES_OF_FACTORS: u8 = 4;
+
 /// The registers of a program that was checked against its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
@@ -31,11 +34,20 @@ impl Usage {
         }
         let mut named = Named::new(program.args);
         visit(&program.body, &mut named);
-        let Named { vectors, pointers, tiles, dot, selects, packs, shifted, far, alike, lanes } =
-            named;
+        let Named { vectors, pointers, tiles, dot, by_lane, lane, pair_sums, .. } = named;
+        let Named { selects, packs, shifted, far, alike, lanes, .. } = named;
         let loops = loop_depth(&program.body);
         if tiles > program.target.tiles || dot > program.target.dot {
             return wrong("a tile register or a product of bytes outside the target");
+        }
+        if by_lane && !program.target.by_lane {
+            return wrong("a product by a lane on a target without it");
+        }
+        if lane >= LANES_OF_FACTORS {
+            return wrong("a factor is a lane beyond the fourth");
+        }
+        if pair_sums && !program.target.pair_sums {
+            return wrong("a sum of pairs on a target without it");
         }
         if selects && !program.target.selects {
             return wrong("a selection of bits on a target without it");
@@ -73,6 +85,12 @@ struct Named {
     tiles: usize,
     /// What the instructions on bytes need.
     dot: IntegerDot,
+    /// Whether any instruction multiplies by a lane.
+    by_lane: bool,
+    /// The last lane that is a factor.
+    lane: u8,
+    /// Whether any instruction sums pairs.
+    pair_sums: bool,
     /// Whether any instruction selects bits or interleaves values.
     selects: bool,
     /// Whether any instruction packs integers.
@@ -95,6 +113,9 @@ impl Named {
             pointers: args,
             tiles: 0,
             dot: IntegerDot::None,
+            by_lane: false,
+            lane: 0,
+            pair_sums: false,
             selects: false,
             packs: false,
             shifted: false,
@@ -102,6 +123,11 @@ impl Named {
             lanes: 0,
             alike: false,
         }
+    }
+
+    fn factor(&mut self, lane: u8) {
+        self.by_lane = true;
+        self.lane = self.lane.max(lane);
     }
 
     fn vector(&mut self, v: V) {
@@ -166,6 +192,20 @@ fn visit(body: &[Inst], named: &mut Named) {
                 named.lanes = named.lanes.max(distance.lanes() + 1);
                 [dst, src].into_iter().for_each(|v| named.vector(v));
             }
+            Inst::LoadFirst { dst, src } => {
+                named.by_lane = true;
+                named.vector(dst);
+                named.place(src);
+            }
+            Inst::MultiplyAddLane { acc, a, b, lane } => {
+                named.factor(lane);
+                [acc, a, b].into_iter().for_each(|v| named.vector(v));
+            }
+            Inst::ByteDotLane { acc, a, b, lane } => {
+                named.dot = named.dot.max(IntegerDot::Lanes);
+                named.factor(lane);
+                [acc, a, b].into_iter().for_each(|v| named.vector(v));
+            }
             Inst::MultiplyAdd { acc: dst, a, b }
             | Inst::Arith { dst, a, b, .. }
             | Inst::Blend { dst, a, b, .. }
@@ -181,7 +221,11 @@ fn visit(body: &[Inst], named: &mut Named) {
                 named.dot = named.dot.max(IntegerDot::Pairs);
                 [dst, a, b].into_iter().for_each(|v| named.vector(v));
             }
-            Inst::PairSum { acc, a, b } | Inst::ByteDot { acc, a, b } => {
+            Inst::PairSum { acc, a, b } => {
+                named.pair_sums = true;
+                [acc, a, b].into_iter().for_each(|v| named.vector(v));
+            }
+            Inst::ByteDot { acc, a, b } => {
                 named.dot = named.dot.max(IntegerDot::Lanes);
                 [acc, a, b].into_iter().for_each(|v| named.vector(v));
             }

@@ -24,6 +24,10 @@ pub enum Feature {
     AmxTile,
     /// Products of tiles of bytes.
     AmxInt8,
+    /// 128-bit vectors on 64-bit Arm: Advanced SIMD.
+    Neon,
+    /// Products of unsigned and signed bytes on these.
+    I8mm,
 }
 
 /// Why an extension cannot be used.
@@ -57,6 +61,8 @@ impl Feature {
             Feature::AvxVnni => "AVX-VNNI",
             Feature::AmxTile => "AMX-TILE",
             Feature::AmxInt8 => "AMX-INT8",
+            Feature::Neon => "Advanced SIMD",
+            Feature::I8mm => "I8MM",
         }
     }
 
@@ -74,7 +80,9 @@ impl Feature {
             | Feature::Avx512Vnni
             | Feature::AvxVnni
             | Feature::AmxTile
-            | Feature::AmxInt8 => None,
+            | Feature::AmxInt8
+            | Feature::Neon
+            | Feature::I8mm => None,
         }
     }
 
@@ -96,7 +104,9 @@ impl Feature {
             | Feature::Avx512Bw
             | Feature::Avx512Vnni
             | Feature::AvxVnni
-            | Feature::AmxInt8 => Ok(()),
+            | Feature::AmxInt8
+            | Feature::Neon
+            | Feature::I8mm => Ok(()),
         }
     }
 
@@ -111,12 +121,16 @@ impl Feature {
             Feature::AvxVnni => is_x86_feature_detected!("avxvnni"),
             Feature::AmxTile => tiles::cpu_has(tiles::AMX_TILE),
             Feature::AmxInt8 => tiles::cpu_has(tiles::AMX_INT8),
+            Feature::Neon | Feature::I8mm => false,
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
     fn is_in_cpu(self) -> bool {
+        use std::arch::is_aarch64_feature_detected;
         match self {
+            Feature::Neon => is_aarch64_feature_detected!("neon"),
+            Feature::I8mm => is_aarch64_feature_detected!("i8mm"),
             Feature::Avx2
             | Feature::Fma
             | Feature::Avx512F
@@ -126,6 +140,11 @@ impl Feature {
             | Feature::AmxTile
             | Feature::AmxInt8 => false,
         }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn is_in_cpu(self) -> bool {
+        false
     }
 }
 
@@ -139,7 +158,7 @@ impl fmt::Display for Feature {
 mod tests {
     use super::*;
 
-    const ALL: [Feature; 8] = [
+    const ALL: [Feature; 10] = [
         Feature::Avx2,
         Feature::Fma,
         Feature::Avx512F,
@@ -148,6 +167,8 @@ mod tests {
         Feature::AvxVnni,
         Feature::AmxTile,
         Feature::AmxInt8,
+        Feature::Neon,
+        Feature::I8mm,
     ];
 
     /// `ARCH_GET_XCOMP_PERM` reports what the process may use; queries must not change it.

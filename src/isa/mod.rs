@@ -24,6 +24,8 @@ pub enum Backend {
     Clif,
     /// The x86-64 encoder: 4 or 8 lanes with AVX2, 16 with AVX-512F.
     X64,
+    /// The A64 encoder: 4 lanes with Advanced SIMD.
+    A64,
 }
 
 /// The row of an instruction set.
@@ -72,6 +74,8 @@ instruction_sets! {
             vectors: 32,
             tiles: 8,
             fused: true,
+            by_lane: false,
+            pair_sums: true,
             selects: true,
             dot: IntegerDot::Tiles,
         },
@@ -92,6 +96,8 @@ instruction_sets! {
             vectors: 32,
             tiles: 0,
             fused: true,
+            by_lane: false,
+            pair_sums: true,
             selects: false,
             dot: IntegerDot::Lanes,
         },
@@ -106,6 +112,8 @@ instruction_sets! {
             vectors: 32,
             tiles: 0,
             fused: true,
+            by_lane: false,
+            pair_sums: false,
             selects: false,
             dot: IntegerDot::None,
         },
@@ -120,6 +128,8 @@ instruction_sets! {
             vectors: 16,
             tiles: 0,
             fused: true,
+            by_lane: false,
+            pair_sums: true,
             selects: false,
             dot: IntegerDot::Lanes,
         },
@@ -134,11 +144,46 @@ instruction_sets! {
             vectors: 16,
             tiles: 0,
             fused: true,
+            by_lane: false,
+            pair_sums: false,
             selects: false,
             dot: IntegerDot::Pairs,
         },
         backend: Backend::X64,
         features: &[Feature::Avx2, Feature::Fma],
+    };
+    /// 64-bit Arm with Advanced SIMD, and products of unsigned and signed bytes in its lanes.
+    NeonI8mm = Descriptor {
+        name: "neoni8mm",
+        target: Target {
+            lanes: 4,
+            vectors: 31,
+            tiles: 0,
+            fused: true,
+            by_lane: true,
+            pair_sums: false,
+            selects: false,
+            dot: IntegerDot::Lanes,
+        },
+        backend: Backend::A64,
+        features: &[Feature::Neon, Feature::I8mm],
+    };
+    /// 64-bit Arm with Advanced SIMD: 128-bit vectors. Every such CPU with a system for
+    /// applications has it.
+    Neon = Descriptor {
+        name: "neon",
+        target: Target {
+            lanes: 4,
+            vectors: 31,
+            tiles: 0,
+            fused: true,
+            by_lane: true,
+            pair_sums: false,
+            selects: false,
+            dot: IntegerDot::Pairs,
+        },
+        backend: Backend::A64,
+        features: &[Feature::Neon],
     };
     /// 128-bit vectors, all code from Cranelift: any CPU.
     Baseline = Descriptor {
@@ -148,6 +193,8 @@ instruction_sets! {
             vectors: 16,
             tiles: 0,
             fused: false,
+            by_lane: false,
+            pair_sums: false,
             selects: false,
             dot: IntegerDot::None,
         },
@@ -224,6 +271,10 @@ impl Target {
     pub const AVX512_VNNI: Target = Isa::Avx512Vnni.target();
     /// The target of [`Isa::Avx512`].
     pub const AVX512: Target = Isa::Avx512.target();
+    /// The target of [`Isa::Neon`].
+    pub const NEON: Target = Isa::Neon.target();
+    /// The target of [`Isa::NeonI8mm`].
+    pub const NEON_I8MM: Target = Isa::NeonI8mm.target();
     /// The target of [`Isa::Amx`].
     pub const AMX: Target = Isa::Amx.target();
 }

@@ -7,13 +7,17 @@ use std::fmt;
 pub struct Target {
     /// f32 lanes of a vector register: 4, 8 or 16.
     pub lanes: usize,
-    /// Vector registers: 16 or 32.
+    /// Vector registers: 16 to 32.
     pub vectors: usize,
     /// Tile registers: 8, or none.
     pub tiles: usize,
     /// Whether a multiply-add is guaranteed to be one instruction, rounded once. Without the
     /// guarantee it may still be.
     pub fused: bool,
+    /// Whether a factor of a product can be one lane of a register.
+    pub by_lane: bool,
+    /// Whether one instruction adds products of pairs of 16-bit integers to a sum.
+    pub pair_sums: bool,
     /// Whether lanes can be chosen bit by bit and values of two places can be interleaved.
     pub selects: bool,
     /// The instruction that multiplies integers and sums the products.
@@ -70,11 +74,13 @@ impl Target {
 
     /// Whether a program for `other` runs here unchanged.
     pub fn includes(self, other: Target) -> bool {
-        let Target { lanes, vectors, tiles, fused, selects, dot } = other;
+        let Target { lanes, vectors, tiles, fused, by_lane, pair_sums, selects, dot } = other;
         lanes <= self.lanes
             && vectors <= self.vectors
             && tiles <= self.tiles
             && fused <= self.fused
+            && by_lane <= self.by_lane
+            && pair_sums <= self.pair_sums
             && selects <= self.selects
             && dot <= self.dot
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter, NumberBase};
 use proptest::prelude::*;
+use resnetc::codegen::encoded::Encoded;
 use resnetc::codegen::vir::*;
 use resnetc::codegen::x64;
 
@@ -232,7 +233,7 @@ fn selections_read_as_asked() {
     }
 }
 
-fn encoded(target: Target, body: Vec<Inst>) -> (Vec<String>, x64::Encoded) {
+fn encoded(target: Target, body: Vec<Inst>) -> (Vec<String>, Encoded) {
     let program = Program { name: "few".into(), target, args: 2, pointers: 2, body };
     let encoded = x64::encode(&program).unwrap();
     (read(&encoded.bytes[..encoded.code]), encoded)

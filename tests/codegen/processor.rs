@@ -5,7 +5,7 @@
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 use resnetc::codegen::emulate::EmulatedMemory;
-use resnetc::codegen::x64::Encoded;
+use resnetc::codegen::encoded::Encoded;
 
 type Vector = [u32; 16];
 type Tile = [Vector; 16];

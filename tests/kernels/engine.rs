@@ -48,8 +48,9 @@ pub(crate) fn engines() -> Vec<Engine> {
         Engine::Emulator(Target::V128),
         Engine::Emulator(Target::AVX2),
         Engine::Emulator(Target::AVX512),
+        Engine::Emulator(Target::NEON),
     ];
-    let native = [Isa::Baseline, Isa::Avx2, Isa::Avx512].into_iter();
+    let native = [Isa::Baseline, Isa::Avx2, Isa::Avx512, Isa::Neon].into_iter();
     engines.extend(native.filter(|&isa| resnetc_testing::host::runs(isa)).map(Engine::Native));
     engines
 }

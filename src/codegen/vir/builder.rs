@@ -151,6 +151,11 @@ impl Builder {
         self.push(Inst::Load { dst, src });
     }
 
+    /// Loads one value into the first lane; the others become 0.
+    pub fn load_first(&mut self, dst: V, src: Mem) {
+        self.push(Inst::LoadFirst { dst, src });
+    }
+
     /// Loads one value into every lane.
     pub fn broadcast(&mut self, dst: V, src: Mem) {
         self.push(Inst::Broadcast { dst, src });
@@ -174,6 +179,11 @@ impl Builder {
     /// `acc += a * b`.
     pub fn multiply_add(&mut self, acc: V, a: V, b: V) {
         self.push(Inst::MultiplyAdd { acc, a, b });
+    }
+
+    /// `acc += a * b[lane]`.
+    pub fn multiply_add_lane(&mut self, acc: V, a: V, b: V, lane: u8) {
+        self.push(Inst::MultiplyAddLane { acc, a, b, lane });
     }
 
     /// `dst = a op b`.
@@ -288,6 +298,11 @@ impl Builder {
     /// `acc += a * b`, of fours of bytes, unsigned times signed.
     pub fn byte_dot(&mut self, acc: V, a: V, b: V) {
         self.push(Inst::ByteDot { acc, a, b });
+    }
+
+    /// `acc += a[lane] * b`, of fours of bytes, unsigned times signed.
+    pub fn byte_dot_lane(&mut self, acc: V, a: V, b: V, lane: u8) {
+        self.push(Inst::ByteDotLane { acc, a, b, lane });
     }
 
     /// `dst = dst & mask | other & !mask`.

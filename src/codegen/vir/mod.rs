@@ -206,6 +206,13 @@ pub enum Inst {
         /// The value.
         src: Mem,
     },
+    /// One value into the first lane; the other lanes are 0. Only on targets that multiply by lanes.
+    LoadFirst {
+        /// Result.
+        dst: V,
+        /// The value.
+        src: Mem,
+    },
     /// `lanes` consecutive values, each group of four in another order: lane `l` becomes value
     /// `l - l % 4 + order[l % 4]`.
     Shuffle {
@@ -245,6 +252,18 @@ pub enum Inst {
         a: V,
         /// Factor.
         b: V,
+    },
+    /// `acc += a * b[lane]`: every lane of `a` times the same lane of `b`, rounded as
+    /// [`Inst::MultiplyAdd`]. Only on targets that multiply by lanes.
+    MultiplyAddLane {
+        /// Read and written.
+        acc: V,
+        /// Factor.
+        a: V,
+        /// The register of the other factor.
+        b: V,
+        /// Its lane, below 4.
+        lane: u8,
     },
     /// `dst = a op b`.
     Arith {
@@ -439,7 +458,7 @@ pub enum Inst {
         /// Two integers per lane.
         b: V,
     },
-    /// `acc` plus the same. Only on targets with products of bytes in lanes.
+    /// `acc` plus the same. Only on targets that sum pairs.
     PairSum {
         /// Read and written.
         acc: V,
@@ -457,6 +476,17 @@ pub enum Inst {
         a: V,
         /// Four signed bytes per lane.
         b: V,
+    },
+    /// The same, with one lane of `a` in place of all. Only on targets that multiply by lanes, too.
+    ByteDotLane {
+        /// Read and written.
+        acc: V,
+        /// The register of the four unsigned bytes.
+        a: V,
+        /// Four signed bytes per lane.
+        b: V,
+        /// The lane of `a`, below 4.
+        lane: u8,
     },
     /// `dst = dst & mask | other & !mask`. Only on targets that can, like [`Inst::Interleave`].
     Select {
@@ -563,6 +593,7 @@ impl Inst {
     pub fn places(&self) -> impl Iterator<Item = Mem> {
         let (one, other) = match *self {
             Inst::Load { src: place, .. }
+            | Inst::LoadFirst { src: place, .. }
             | Inst::Broadcast { src: place, .. }
             | Inst::Shuffle { src: place, .. }
             | Inst::Store { dst: place, .. }
@@ -589,12 +620,14 @@ impl Inst {
             | Inst::Exponent { .. }
             | Inst::Exchange { .. }
             | Inst::MultiplyAdd { .. }
+            | Inst::MultiplyAddLane { .. }
             | Inst::Arith { .. }
             | Inst::Blend { .. }
             | Inst::ToInteger { .. }
             | Inst::FromInteger { .. }
             | Inst::Integer { .. }
             | Inst::ByteDot { .. }
+            | Inst::ByteDotLane { .. }
             | Inst::Short { .. }
             | Inst::PairDot { .. }
             | Inst::PairSum { .. }

@@ -55,6 +55,7 @@ impl fmt::Display for Inst {
         match self {
             Inst::Const { dst, value } => write!(f, "{dst} = const {value:?}"),
             Inst::Load { dst, src } => write!(f, "{dst} = load {src}"),
+            Inst::LoadFirst { dst, src } => write!(f, "{dst} = load_first {src}"),
             Inst::Broadcast { dst, src } => write!(f, "{dst} = broadcast {src}"),
             Inst::Shuffle { dst, src, order: [a, b, c, d] } => {
                 write!(f, "{dst} = shuffle {src}, {a}{b}{c}{d}")
@@ -63,6 +64,7 @@ impl fmt::Display for Inst {
             Inst::StoreFirst { dst, src } => write!(f, "store_first {dst}, {src}"),
             Inst::Copy { dst, src } => write!(f, "{dst} = {src}"),
             Inst::MultiplyAdd { acc, a, b } => write!(f, "{acc} += {a} * {b}"),
+            Inst::MultiplyAddLane { acc, a, b, lane } => write!(f, "{acc} += {a} * {b}[{lane}]"),
             Inst::Arith { op, dst, a, b } => write!(f, "{dst} = {} {a}, {b}", op.name()),
             Inst::Blend { dst, a, b, mask } => write!(f, "{dst} = blend {a}, {b}, {mask:#06x}"),
             Inst::Exchange { dst, src, distance } => {
@@ -104,6 +106,9 @@ impl fmt::Display for Inst {
             Inst::PairDot { dst, a, b } => write!(f, "{dst} = {a} pair_dot {b}"),
             Inst::PairSum { acc, a, b } => write!(f, "{acc} += {a} pair_dot {b}"),
             Inst::ByteDot { acc, a, b } => write!(f, "{acc} += {a} byte_dot {b}"),
+            Inst::ByteDotLane { acc, a, b, lane } => {
+                write!(f, "{acc} += {a}[{lane}] byte_dot {b}")
+            }
             Inst::Select { dst, mask, other } => {
                 write!(f, "{dst} = {dst} where {mask} else {other}")
             }

@@ -51,11 +51,15 @@ impl Work {
             let (turns, inner) = match inst {
                 Inst::Loop { count: Count::Fixed(n), body } => (u64::from(*n), Work::of(body)),
                 Inst::Loop { count: Count::Register(_), body } => (1, Work::of(body)),
-                Inst::MultiplyAdd { .. } => (1, Work { multiply_adds: 1, ..Work::ONE }),
+                Inst::MultiplyAdd { .. } | Inst::MultiplyAddLane { .. } => {
+                    (1, Work { multiply_adds: 1, ..Work::ONE })
+                }
                 Inst::PairDot { .. } | Inst::PairSum { .. } => {
                     (1, Work { pair_dots: 1, ..Work::ONE })
                 }
-                Inst::ByteDot { .. } => (1, Work { byte_dots: 1, ..Work::ONE }),
+                Inst::ByteDot { .. } | Inst::ByteDotLane { .. } => {
+                    (1, Work { byte_dots: 1, ..Work::ONE })
+                }
                 Inst::TileDot { .. } => (1, Work { tile_dots: 1, ..Work::ONE }),
                 Inst::Prefetch { .. } => (1, Work { prefetches: 1, ..Work::ONE }),
                 _ => (1, Work::ONE),

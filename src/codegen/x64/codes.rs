@@ -169,12 +169,20 @@ impl Codes {
 }
 
 /// What VEX prefixes encode.
-const VEX: Target =
-    Target { lanes: 8, vectors: 16, tiles: 0, fused: true, selects: false, dot: IntegerDot::Lanes };
+const VEX: Target = Target {
+    lanes: 8,
+    vectors: 16,
+    tiles: 0,
+    fused: true,
+    by_lane: false,
+    pair_sums: true,
+    selects: false,
+    dot: IntegerDot::Lanes,
+};
 
 /// What EVEX prefixes encode.
 const EVEX: Target =
-    Target { lanes: 16, vectors: 32, tiles: 8, fused: true, selects: true, dot: IntegerDot::Tiles };
+    Target { lanes: 16, vectors: 32, tiles: 8, selects: true, dot: IntegerDot::Tiles, ..VEX };
 
 static XMM: Codes = Codes {
     encoded: Target { lanes: 4, ..VEX },

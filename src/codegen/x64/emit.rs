@@ -4,6 +4,7 @@
 use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
 
 use super::codes::{ARGUMENTS, CALLER_SAVED, Codes, NOPS, POINTER_REGISTERS, low_half};
+use crate::codegen::encoded::Encoded;
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::usage::Usage;
@@ -36,17 +37,6 @@ const NEIGHBOURS: u32 = 0b10_11_00_01;
 const HALVES: u32 = 0b01_00_11_10;
 /// `vperm2f128` with the same vector twice: its halves change places.
 const SECOND_FIRST: u32 = 1;
-
-/// An encoded program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Encoded {
-    /// Instructions, then the constants that they refer to.
-    pub bytes: Vec<u8>,
-    /// How many of the bytes are instructions.
-    pub code: usize,
-    /// Where the lines of the program begin.
-    pub lines: Vec<CodeLine>,
-}
 
 /// Encodes `program`. Any x86-64 machine can encode any program, even one that it cannot run.
 ///
@@ -223,6 +213,10 @@ impl<'p> Emitter<'p> {
             }
             Inst::Number { dst, value } => {
                 self.emit(Instruction::with2(Code::Mov_rm64_imm32, pointer(dst), value)?)
+            }
+            // Programs that multiply by lanes were refused.
+            Inst::LoadFirst { .. } | Inst::MultiplyAddLane { .. } | Inst::ByteDotLane { .. } => {
+                Ok(())
             }
             Inst::Copy { dst, src } => {
                 self.emit(Instruction::with2(codes.copy, self.v(dst), self.v(src))?)

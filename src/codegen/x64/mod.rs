@@ -10,7 +10,7 @@ mod emit;
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
 
-pub use emit::{Encoded, encode};
+pub use emit::encode;
 
 /// The alignment that an encoded function requires: loop heads are aligned relative to it.
 pub const ALIGNMENT: u64 = 64;

@@ -21,15 +21,21 @@ pub fn widest_tile(target: Target, vectors: usize, shared: bool) -> Option<usize
 }
 
 /// The maximum number of pixels of a tile with `vectors` vectors. Beside the accumulators, a tile
-/// needs registers for the narrower side of a step and one to stream the other side, or a few
-/// (`BESIDE_PER_LANE`) if each lane sees its own channels; and those for products.
+/// needs registers for the narrower side of a step (for the pixels, if they are multiplied by lanes)
+/// and one to stream the other side, or a few (`BESIDE_PER_LANE`) if each lane sees its own
+/// channels; and those for products.
 pub(in crate::kernels) fn widest(
     target: Target,
     vectors: usize,
     shared: bool,
     products: usize,
 ) -> Option<usize> {
-    let beside = |width: usize| if shared { width.min(vectors) + 1 } else { BESIDE_PER_LANE };
+    let by_lane = target.by_lane && products == 0;
+    let beside = |width: usize| match shared {
+        true if by_lane => width + 1,
+        true => width.min(vectors) + 1,
+        false => BESIDE_PER_LANE,
+    };
     (1..=target.vectors)
         .rev()
         .find(|&width| width * vectors + beside(width) + products <= target.vectors)

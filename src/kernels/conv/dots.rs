@@ -51,13 +51,13 @@ impl Dot {
     /// Registers that a step needs for products beside accumulators and factors: one where a product
     /// of pairs cannot be added to a sum at once.
     pub(in crate::kernels) fn registers(self, target: Target) -> usize {
-        usize::from(self == Dot::Pairs && !sums_pairs(target))
+        usize::from(self == Dot::Pairs && !target.pair_sums)
     }
 
     /// `acc += pixel * weights`; `product` may be overwritten.
     pub fn add(self, b: &mut Builder, acc: V, [pixel, weights]: [V; 2], product: V) {
         match self {
-            Dot::Pairs if sums_pairs(b.target()) => b.pair_sum(acc, pixel, weights),
+            Dot::Pairs if b.target().pair_sums => b.pair_sum(acc, pixel, weights),
             Dot::Pairs => {
                 b.pair_dot(product, pixel, weights);
                 b.integer(Integer::Add, acc, acc, product);
@@ -65,9 +65,4 @@ impl Dot {
             Dot::Fours => b.byte_dot(acc, pixel, weights),
         }
     }
-}
-
-/// Whether one instruction multiplies pairs and adds them to a sum.
-fn sums_pairs(target: Target) -> bool {
-    target.dot >= IntegerDot::Lanes
 }

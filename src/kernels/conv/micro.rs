@@ -18,6 +18,7 @@ use super::dots::Dot;
 use super::heads::{Head, HeadPlace};
 use super::partial::{Parts, Saved};
 use super::shorts::{self, Stored};
+use super::step::{self, Step};
 
 /// Which input channels an output lane sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -416,10 +417,11 @@ impl Micro {
         };
         let several = |b: &mut Builder, blocks: usize, channels: usize| {
             b.repeat(Count::Fixed(blocks as u32), |b| {
-                self.taps(b, sum, src, panels, channels, acc, |b, offset, i, operand| {
-                    let offset = offset + i as i64 * F32;
-                    let kind = (&self.elements, self.stored);
-                    shared_step(b, kind, src, offset, acc, pixels, operand);
+                self.taps(b, sum, src, panels, channels, acc, |b, source, channels, weights| {
+                    let (elements, stored) = (&self.elements, self.stored);
+                    let channel = self.step_bytes();
+                    Step { elements, stored, acc, source, pixels, weights, channel }
+                        .add(b, channels);
                 });
                 b.advance(src, step);
             });
@@ -442,9 +444,9 @@ impl Micro {
         }
     }
 
-    /// The loop nest over the kernel's rows and columns; calls `step(offset, channel, weights)` for
-    /// each unrolled step. Leaves `src` unchanged and the weights pointer after the weights that
-    /// were read.
+    /// The loop nest over the kernel's rows and columns; calls `add(source, channels, weights)` for
+    /// each column and group of channels, with the places of channel 0. Leaves `src` unchanged and
+    /// the weights pointer after the weights that were read.
     #[allow(clippy::too_many_arguments)]
     fn taps(
         &self,
@@ -454,7 +456,7 @@ impl Micro {
         panels: Panels,
         channels: usize,
         acc: &[Vec<V>],
-        step: impl Fn(&mut Builder, i64, usize, Mem),
+        add: impl Fn(&mut Builder, Mem, Range<usize>, Mem),
     ) {
         let (rows, row_step) = sum.tap_rows;
         let (columns, column_step) = sum.tap_columns;
@@ -462,12 +464,16 @@ impl Micro {
         let unrolled = if columns * channels * per_step > UNROLL_LIMIT { 1 } else { columns };
         let turn_bytes = (unrolled * channels) as i64 * self.step_bytes();
         let body = |b: &mut Builder| {
-            for (column, channel) in pairs(0..unrolled, channels) {
-                let index = column * channels + channel;
-                panels.fetch(b, self.step_bytes(), index, unrolled * channels);
-                let offset = index as i64 * self.step_bytes();
-                let weights = panels.weights.at(offset);
-                step(b, column as i64 * column_step, channel, weights);
+            for column in 0..unrolled {
+                let source = src.at(column as i64 * column_step);
+                let weights = panels.weights.at((column * channels) as i64 * self.step_bytes());
+                for group in step::groups(channels, self.target) {
+                    for channel in group.clone() {
+                        let index = column * channels + channel;
+                        panels.fetch(b, self.step_bytes(), index, unrolled * channels);
+                    }
+                    add(b, source, group, weights);
+                }
             }
             b.advance(panels.weights, turn_bytes);
         };
@@ -516,63 +522,6 @@ impl Micro {
         let lane = v * self.target.lanes;
         (lane / 16) as i64 * block_step + (lane % 16) as i64 * bytes
     }
-}
-
-/// One step of the reduction when all lanes see the same channel, or the same few. The narrower
-/// side of the tile is held in registers, the other side is streamed through one register.
-fn shared_step(
-    b: &mut Builder,
-    (elements, stored): (&Elements, Stored),
-    src: P,
-    offset: i64,
-    acc: &[Vec<V>],
-    pixels: &[i64],
-    weights: Mem,
-) {
-    let broadcast = |b: &mut Builder, dst: V, src: Mem| match elements {
-        Elements::Floats(_) => b.broadcast(dst, src),
-        Elements::Bytes(..) | Elements::Sums(_) => b.broadcast_bytes(dst, src),
-    };
-    let products = match elements {
-        Elements::Floats(_) => 0,
-        Elements::Bytes(dot, _) | Elements::Sums(dot) => dot.registers(b.target()),
-    };
-    let product = b.vectors(products);
-    let add = |b: &mut Builder, acc: V, pixel: V, weight: V| match elements {
-        Elements::Floats(_) => b.multiply_add(acc, pixel, weight),
-        Elements::Bytes(dot, _) | Elements::Sums(dot) => {
-            let product = product.first().copied().unwrap_or(acc);
-            dot.add(b, acc, [pixel, weight], product);
-        }
-    };
-    let vector = b.target().lanes as i64 * stored.bytes();
-    let weight = |v: usize| Mem { offset: weights.offset + v as i64 * vector, ..weights };
-    let pixel = |p: usize| src.at(offset + pixels[p]);
-    let (width, vectors) = (acc.len(), acc[0].len());
-    let stream = b.vector();
-    if vectors <= width {
-        let held = b.vectors(vectors);
-        held.iter().enumerate().for_each(|(v, &w)| stored.load(b, w, weight(v)));
-        for (p, row) in acc.iter().enumerate() {
-            broadcast(b, stream, pixel(p));
-            row.iter().zip(&held).for_each(|(&a, &w)| add(b, a, stream, w));
-        }
-        b.release(held);
-    } else {
-        let held = b.vectors(width);
-        held.iter().enumerate().for_each(|(p, &x)| broadcast(b, x, pixel(p)));
-        for v in 0..vectors {
-            stored.load(b, stream, weight(v));
-            acc.iter().zip(&held).for_each(|(row, &x)| add(b, row[v], x, stream));
-        }
-        b.release(held);
-    }
-    b.release([stream]);
-    b.release(product);
-}
-
-fn pairs(outer: Range<usize>, inner: usize) -> impl Iterator<Item = (usize, usize)> {
-    outer.flat_map(move |o| (0..inner).map(move |i| (o, i)))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(super) mod plan;
 mod product;
 mod sets;
 pub mod shorts;
+mod step;
 mod walk;
 mod wide;
 mod widened;

@@ -1,0 +1,415 @@
+//! The encoder proper: one pass over the program; forward branches and references to constants are
+//! patched in.
+
+use super::address::Addresses;
+use super::codes::{
+    self, ADDP, AND, ARGUMENTS, BIF, BIT, BSL, CBNZ, CBZ, FADD, FCMEQ, FCMGT, FCVTNS, FMAX, FMLA,
+    FMLA_ELEMENT, FRINTN, FSQRT, FSUB, KEEP, LOAD, LOAD_GENERAL, LOAD_HALVES, LOAD_PAIR, LOAD_WORD,
+    MVN, NOP, NUMBER, Near, ORR, Operation, PREFETCH, RET, REV64, SCRATCH, SCVTF, SMULL, SMULL2,
+    STACK, STORE, STORE_HALVES, STORE_PAIR, STORE_WORD, SUDOT_ELEMENT, TBL, Three, USDOT, Vector,
+    branch, general, vector,
+};
+use super::literal::Pool;
+use super::{ALIGNMENT, VECTORS};
+use crate::codegen::encoded::Encoded;
+use crate::codegen::error::CodegenError;
+use crate::codegen::listing::{self, CodeLine};
+use crate::codegen::usage::Usage;
+use crate::codegen::vir::{
+    Arith, Cache, Count, Distance, EXPONENT_BASE, EXPONENT_MAGIC, Inst, P, POW2_MAGIC, POW2_SHIFT,
+    Program, Shift, Target, V,
+};
+use crate::isa::IntegerDot;
+
+/// The most that programs for this back end may rely on.
+const ENCODED: Target = Target {
+    lanes: 4,
+    vectors: VECTORS,
+    tiles: 0,
+    fused: true,
+    by_lane: true,
+    pair_sums: false,
+    selects: false,
+    dot: IntegerDot::Lanes,
+};
+
+/// Alignment of innermost loops: the width of an instruction fetch of wide cores.
+const LOOP_ALIGNMENT: usize = 32;
+
+/// The most words of code and constants that a line of a program becomes.
+const LINE_WORDS: usize = 32;
+
+/// Bits that are set in the float 2^31, the first beyond 32-bit integers.
+const INTEGERS_END: u32 = 0x4f00_0000;
+
+/// Encodes `program`. Any machine can encode any program, even one that it cannot run.
+///
+/// # Errors
+/// If the program is malformed, or relies on more than Advanced SIMD has.
+pub fn encode(program: &Program) -> Result<Encoded, CodegenError> {
+    let usage = Usage::of(program)?;
+    if program.target.lanes != ENCODED.lanes || !ENCODED.includes(program.target) {
+        let (program, target) = (program.name.clone(), program.target);
+        return Err(CodegenError::Target { program, target, backend: "the A64 encoder" });
+    }
+    Ok(Emitter::new(program, usage).function())
+}
+
+pub(super) struct Emitter<'p> {
+    program: &'p Program,
+    usage: Usage,
+    pub(super) words: Vec<u32>,
+    /// Whether distances may be more than branches and loads of constants reach.
+    pub(super) long: bool,
+    pub(super) pool: Pool,
+    pub(super) addresses: Addresses,
+    lines: Vec<CodeLine>,
+    /// The next line of the program.
+    line: usize,
+}
+
+impl<'p> Emitter<'p> {
+    fn new(program: &'p Program, usage: Usage) -> Self {
+        let most = LINE_WORDS * listing::count(&program.body);
+        Emitter {
+            program,
+            usage,
+            words: Vec::new(),
+            long: !Near::reaches(most as i64),
+            pool: Pool::default(),
+            addresses: Addresses::default(),
+            lines: Vec::new(),
+            line: 0,
+        }
+    }
+
+    fn function(mut self) -> Encoded {
+        let saved: Vec<[Vector; 2]> = codes::saved_pairs(self.usage.vectors).collect();
+        let frame = 16 * saved.len() as i64;
+        if frame > 0 {
+            self.add(STACK, STACK, -frame);
+        }
+        let place = |i: usize| 16 * i as i64;
+        for (i, &pair) in saved.iter().enumerate() {
+            STORE_HALVES.word(pair, STACK, place(i)).into_iter().for_each(|word| self.emit(word));
+        }
+        for (above, argument) in (ARGUMENTS..self.program.args).enumerate() {
+            let register = general(P(argument as u8)).0;
+            let word = LOAD_GENERAL.word(register, STACK, frame + 8 * above as i64);
+            word.into_iter().for_each(|word| self.emit(word));
+        }
+        self.block(&self.program.body, 0);
+        for (i, &pair) in saved.iter().enumerate() {
+            LOAD_HALVES.word(pair, STACK, place(i)).into_iter().for_each(|word| self.emit(word));
+        }
+        if frame > 0 {
+            self.add(STACK, STACK, frame);
+        }
+        self.emit(RET);
+        self.finish()
+    }
+
+    /// Appends the constants.
+    fn finish(mut self) -> Encoded {
+        let code = 4 * self.words.len();
+        self.pool.append(&mut self.words);
+        let bytes = self.words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        Encoded { bytes, code, lines: self.lines }
+    }
+
+    fn block(&mut self, body: &[Inst], depth: usize) {
+        let mut rest = body;
+        while let Some((inst, after)) = rest.split_first() {
+            self.begin_line();
+            rest = after;
+            match after.split_first() {
+                Some((next, after)) if self.two(inst, next) => {
+                    self.begin_line();
+                    rest = after;
+                }
+                _ => self.inst(inst, depth),
+            }
+        }
+    }
+
+    /// Attributes the code that follows to the program's next line.
+    fn begin_line(&mut self) {
+        self.lines.push(CodeLine { offset: 4 * self.words.len(), line: self.line });
+        self.line += 1;
+    }
+
+    /// Two instructions of the program as one, if there is one.
+    fn two(&mut self, first: &Inst, second: &Inst) -> bool {
+        match (first, second) {
+            (&Inst::Load { dst: a, src: first }, &Inst::Load { dst: b, src: second }) => {
+                a != b && self.pair(LOAD_PAIR, [a, b].map(vector), [first, second])
+            }
+            (&Inst::Store { src: a, dst: first }, &Inst::Store { src: b, dst: second }) => {
+                self.pair(STORE_PAIR, [a, b].map(vector), [first, second])
+            }
+            _ => false,
+        }
+    }
+
+    fn inst(&mut self, inst: &Inst, depth: usize) {
+        match *inst {
+            Inst::Const { dst, value } => self.splat(vector(dst), value.to_bits()),
+            Inst::Load { dst, src } => self.access_vector(LOAD, vector(dst), src),
+            Inst::LoadFirst { dst, src } => self.access_vector(LOAD_WORD, vector(dst), src),
+            Inst::Broadcast { dst, src } | Inst::BroadcastBytes { dst, src } => {
+                let dst = vector(dst);
+                self.access_vector(LOAD_WORD, dst, src);
+                self.emit(codes::dup(dst, dst, 0));
+            }
+            Inst::Shuffle { dst, src, order } => {
+                self.access_vector(LOAD, vector(dst), src);
+                self.shuffle(vector(dst), order);
+            }
+            Inst::Store { dst, src } => self.access_vector(STORE, vector(src), dst),
+            Inst::StoreFirst { dst, src } => self.access_vector(STORE_WORD, vector(src), dst),
+            Inst::Prefetch { src, cache } => {
+                let [first, second] = KEEP;
+                let level = match cache {
+                    Cache::First => first,
+                    Cache::Second => second,
+                };
+                self.access(PREFETCH, level, src);
+            }
+            Inst::LoadBytes { dst, src, signed } => self.load_bytes(dst, src, signed),
+            Inst::LoadByte { dst, src, signed } => self.load_byte(dst, src, signed),
+            Inst::StoreByte { dst, src } => self.store_byte(dst, src),
+            Inst::Lookup { dst, src, table, index } => self.lookup(dst, src, table, index),
+            Inst::StorePacked { dst, src } => self.store_packed(dst, src),
+            Inst::LoadShorts { dst, src } => self.load_shorts(dst, src),
+            Inst::StoreBytes { dst, src } => self.store_bytes(dst, src),
+            Inst::WidenBytes { dst, src } => self.widen_bytes(dst, src),
+            Inst::CopyPointer { dst, src } => {
+                self.emit(codes::copy_general(general(dst), general(src)));
+                self.addresses.forget(dst);
+            }
+            Inst::Number { dst, value } => {
+                self.number(general(dst), value.into());
+                self.addresses.forget(dst);
+            }
+            Inst::Advance { pointer, bytes } => {
+                let register = general(pointer);
+                self.add(register, register, bytes.into());
+                self.addresses.forget(pointer);
+            }
+            Inst::AdvanceBy { pointer, src } => {
+                let register = general(pointer);
+                self.access(LOAD_GENERAL, NUMBER.0, src);
+                self.emit(codes::add_general(register, register, NUMBER));
+                self.addresses.forget(pointer);
+            }
+            Inst::Loop { count, ref body } => self.repeat(count, body, depth),
+            _ => self.compute(inst),
+        }
+    }
+
+    /// The instructions that compute a vector from vectors.
+    fn compute(&mut self, inst: &Inst) {
+        match *inst {
+            Inst::Copy { dst, src } => self.emit(codes::copy(vector(dst), vector(src))),
+            Inst::MultiplyAdd { acc, a, b } => self.three(FMLA, acc, a, b),
+            Inst::MultiplyAddLane { acc, a, b, lane } => {
+                self.emit(FMLA_ELEMENT.word(vector(acc), vector(a), vector(b), lane));
+            }
+            Inst::Arith { op, dst, a, b } => self.arith(op, [dst, a, b].map(vector)),
+            Inst::Blend { dst, a, b, mask } => self.blend([dst, a, b].map(vector), mask),
+            Inst::Exchange { dst, src, distance } => self.exchange(dst, src, distance),
+            Inst::Round { dst, src } => self.emit(FRINTN.word(vector(dst), vector(src))),
+            Inst::Pow2 { dst, src } => {
+                let (dst, magic) = (vector(dst), self.scratch(POW2_MAGIC.to_bits()));
+                self.emit(FADD.word(dst, vector(src), magic));
+                self.emit(codes::shl(dst, dst, POW2_SHIFT));
+            }
+            Inst::Sqrt { dst, src } => self.emit(FSQRT.word(vector(dst), vector(src))),
+            Inst::Exponent { dst, src } => {
+                let dst = vector(dst);
+                self.emit(codes::shr(false, dst, vector(src), POW2_SHIFT));
+                let base = self.scratch(EXPONENT_BASE.to_bits());
+                self.emit(ORR.word(dst, dst, base));
+                let magic = self.scratch(EXPONENT_MAGIC.to_bits());
+                self.emit(FSUB.word(dst, dst, magic));
+            }
+            Inst::ToInteger { dst, src } => self.to_integer(vector(dst), vector(src)),
+            Inst::FromInteger { dst, src } => self.emit(SCVTF.word(vector(dst), vector(src))),
+            Inst::Integer { op, dst, a, b } => self.three(codes::integer(op), dst, a, b),
+            Inst::Short { op, dst, a, b } => self.three(codes::short(op), dst, a, b),
+            Inst::Shift { to, dst, src, by } => self.shift(to, vector(dst), vector(src), by),
+            Inst::PairDot { dst, a, b } => self.pair_dot(vector(dst), [a, b].map(vector)),
+            Inst::ByteDot { acc, a, b } => self.three(USDOT, acc, a, b),
+            Inst::ByteDotLane { acc, a, b, lane } => {
+                self.emit(SUDOT_ELEMENT.word(vector(acc), vector(b), vector(a), lane));
+            }
+            // Programs that select, sum pairs or use tiles were refused.
+            _ => {}
+        }
+    }
+
+    pub(super) fn three(&mut self, code: Three, dst: V, a: V, b: V) {
+        self.emit(code.word(vector(dst), vector(a), vector(b)));
+    }
+
+    fn arith(&mut self, op: Arith, [dst, a, b]: [Vector; 3]) {
+        match codes::operation(op) {
+            Operation::One(code) => self.emit(code.word(dst, a, b)),
+            Operation::Swapped(code) => self.emit(code.word(dst, b, a)),
+            Operation::Pick { swapped: false } => self.pick([a, b], dst, a, b),
+            Operation::Pick { swapped: true } => self.pick([b, a], dst, a, b),
+            Operation::MaxNan => self.max_nan(dst, a, b),
+        }
+    }
+
+    /// `greater > than ? yes : no`
+    fn pick(&mut self, [greater, than]: [Vector; 2], dst: Vector, yes: Vector, no: Vector) {
+        let mask = if dst == yes || dst == no { SCRATCH } else { dst };
+        self.emit(FCMGT.word(mask, greater, than));
+        self.choose(dst, yes, no, mask);
+    }
+
+    /// `dst = mask ? yes : no`; the mask is the result's register, or the result's register is one
+    /// of the operands.
+    fn choose(&mut self, dst: Vector, yes: Vector, no: Vector, mask: Vector) {
+        self.emit(match dst {
+            _ if dst == mask => BSL.word(dst, yes, no),
+            _ if dst == no => BIT.word(dst, yes, mask),
+            _ => BIF.word(dst, no, mask),
+        });
+    }
+
+    /// `fmax` is right except where zeros of different signs are equal: there it gives the
+    /// positive one, where `a` is wanted.
+    fn max_nan(&mut self, dst: Vector, a: Vector, b: Vector) {
+        if dst == a {
+            // `b` where it is larger, or NaN.
+            self.pick([b, a], dst, b, a);
+            self.emit(FCMEQ.word(SCRATCH, b, b));
+            return self.emit(BIF.word(dst, b, SCRATCH));
+        }
+        if dst == b {
+            self.emit(FCMEQ.word(SCRATCH, a, b));
+            self.emit(FMAX.word(dst, a, b));
+            return self.emit(BIT.word(dst, a, SCRATCH));
+        }
+        self.emit(FCMEQ.word(dst, a, b));
+        self.emit(FMAX.word(SCRATCH, a, b));
+        self.emit(BSL.word(dst, a, SCRATCH));
+    }
+
+    /// `fcvtns` is right below 2^31. Everything else, NaN included, becomes the smallest integer.
+    fn to_integer(&mut self, dst: Vector, src: Vector) {
+        let inside = self.scratch(INTEGERS_END);
+        self.emit(FCMGT.word(inside, inside, src));
+        self.emit(FCVTNS.word(dst, src));
+        self.emit(AND.word(dst, dst, inside));
+        self.emit(MVN.word(inside, inside));
+        self.emit(codes::shl(inside, inside, 31));
+        self.emit(ORR.word(dst, dst, inside));
+    }
+
+    fn blend(&mut self, [dst, a, b]: [Vector; 3], mask: u16) {
+        let taken = |lane: u16| if mask >> lane & 1 == 1 { u32::MAX } else { 0 };
+        let register = if dst == a || dst == b { SCRATCH } else { dst };
+        self.words(register, [0, 1, 2, 3].map(taken));
+        self.choose(dst, b, a, register);
+    }
+
+    fn exchange(&mut self, dst: V, src: V, distance: Distance) {
+        let (dst, src) = (vector(dst), vector(src));
+        match distance {
+            Distance::One => self.emit(REV64.word(dst, src)),
+            // Programs that exchange lanes that there are not were refused.
+            _ => self.emit(codes::exchange_halves(dst, src)),
+        }
+    }
+
+    /// Puts the lanes of a register in another order.
+    fn shuffle(&mut self, register: Vector, order: [u8; 4]) {
+        let order = order.map(|lane| lane % 4);
+        if order == [0, 1, 2, 3] {
+            return;
+        }
+        if order == [order[0]; 4] {
+            return self.emit(codes::dup(register, register, order[0]));
+        }
+        let bytes = |lane: u8| u32::from_le_bytes([0, 1, 2, 3].map(|byte| 4 * lane + byte));
+        self.words(SCRATCH, order.map(bytes));
+        self.emit(TBL.word(register, register, SCRATCH));
+    }
+
+    fn shift(&mut self, to: Shift, dst: Vector, src: Vector, by: u8) {
+        let by = u32::from(by);
+        self.emit(match to {
+            _ if by == 0 => codes::copy(dst, src),
+            Shift::Left => codes::shl(dst, src, by),
+            Shift::Right => codes::shr(false, dst, src, by),
+            Shift::SignedRight => codes::shr(true, dst, src, by),
+        });
+    }
+
+    fn pair_dot(&mut self, dst: Vector, [a, b]: [Vector; 2]) {
+        self.emit(SMULL.word(SCRATCH, a, b));
+        self.emit(SMULL2.word(dst, a, b));
+        self.emit(ADDP.word(dst, SCRATCH, dst));
+    }
+
+    fn repeat(&mut self, count: Count, body: &[Inst], depth: usize) {
+        let counter = general(P((self.usage.pointers + depth) as u8));
+        let mut exit = None;
+        match count {
+            Count::Fixed(0) => {
+                self.line += listing::count(body) + 1;
+                return;
+            }
+            Count::Fixed(1) => {
+                self.block(body, depth + 1);
+                return self.begin_line();
+            }
+            Count::Fixed(n) => self.number(counter, n.into()),
+            Count::Register(p) => {
+                self.emit(codes::copy_general(counter, general(p)));
+                if self.long {
+                    self.emit(CBNZ.word(counter.0, 2));
+                }
+                exit = Some(self.words.len());
+                self.emit(0);
+            }
+        }
+        if !body.iter().any(|inst| matches!(inst, Inst::Loop { .. })) {
+            self.align();
+        }
+        self.addresses.forget_all();
+        let head = self.words.len();
+        self.block(body, depth + 1);
+        self.begin_line();
+        self.add(counter, counter, -1);
+        self.branch_back(counter.0, head);
+        self.addresses.forget_all();
+        if let Some(at) = exit {
+            let words = (self.words.len() - at) as i64;
+            self.words[at] = if self.long { branch(words) } else { CBZ.word(counter.0, words) };
+        }
+    }
+
+    /// Branches to `head` if a register is not 0.
+    fn branch_back(&mut self, register: u32, head: usize) {
+        let back = |at: usize| head as i64 - at as i64;
+        let at = self.words.len();
+        if Near::reaches(back(at)) {
+            return self.emit(CBNZ.word(register, back(at)));
+        }
+        self.emit(CBZ.word(register, 2));
+        self.emit(branch(back(at + 1)));
+    }
+
+    pub(super) fn emit(&mut self, word: u32) {
+        self.words.push(word);
+    }
+
+    fn align(&mut self) {
+        debug_assert!(LOOP_ALIGNMENT as u64 <= ALIGNMENT);
+        self.words.resize(self.words.len().next_multiple_of(LOOP_ALIGNMENT / 4), NOP);
+    }
+}

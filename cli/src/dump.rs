@@ -7,15 +7,16 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use resnetc::advice::OptionName;
 use resnetc::codegen::image::{Image, Options as CodegenOptions};
+use resnetc::codegen::listing;
 use resnetc::codegen::machine::{Compiled, Cranelift};
 use resnetc::codegen::vir::Program;
-use resnetc::codegen::{listing, x64};
 use resnetc::compile::{Lowered, Stages};
 use resnetc::ir::{Graph, dot, text};
 use resnetc::plan::table;
 use resnetc::{Error, Isa, Network};
 
 use crate::args::{Common, Values};
+use crate::disassembly::Instructions;
 use crate::failure::Failure;
 use crate::nearest::nearest;
 use crate::output;
@@ -188,10 +189,16 @@ fn functions(args: &Args, network: &Network) -> Result<String, Failure> {
     let functions = kernels.chain(selection.regions.iter().map(region));
     match args.stage {
         Dump::Clif => Ok(functions.filter_map(|(what, f, _)| clif(what, f)).collect()),
-        _ if cfg!(target_arch = "x86_64") => {
-            Ok(functions.map(|(what, f, program)| asm(what, f, program)).collect())
-        }
-        _ => Err(Failure::new("machine code can be shown on x86-64 only").help("use --stage clif")),
+        _ => match Instructions::host() {
+            Some(instructions) => {
+                let text = |(what, f, program)| asm(instructions, what, f, program);
+                Ok(functions.map(text).collect())
+            }
+            None => {
+                let what = "machine code can be shown on x86-64 and 64-bit Arm only";
+                Err(Failure::new(what).help("use --stage clif"))
+            }
+        },
     }
 }
 
@@ -205,10 +212,15 @@ fn clif(what: &str, function: &Compiled) -> Option<String> {
     function.ir.as_ref().map(|ir| format!("; {what} \"{}\"\n{ir}\n", units::name(&function.name)))
 }
 
-fn asm(what: &str, function: &Compiled, program: Option<&Program>) -> String {
+fn asm(
+    instructions: Instructions,
+    what: &str,
+    function: &Compiled,
+    program: Option<&Program>,
+) -> String {
     let mut text =
         format!("; {what} \"{}\", {} bytes\n", units::name(&function.name), function.code);
-    let instructions = x64::disassemble(&function.bytes[..function.code]);
+    let instructions = instructions.disassemble(&function.bytes[..function.code]);
     let lines = match program {
         Some(program) => listing::interleave(instructions, program, &function.lines),
         None => instructions.into_iter().map(|(_, line)| line).collect(),

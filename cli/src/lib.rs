@@ -9,6 +9,7 @@ mod cached;
 mod check;
 mod classify;
 mod curves;
+mod disassembly;
 mod doctor;
 mod dump;
 mod explain;

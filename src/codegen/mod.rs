@@ -13,6 +13,7 @@
 //! | [`driver`] | region -> Cranelift IR |
 //! | [`image`] | the compiled functions of one network, not linked yet |
 //! | [`usage`] | which registers a program uses, and whether its target has them |
+//! | [`liveness`] | which registers hold nothing that is needed |
 //! | [`listing`] | machine code annotated with the lines of the program that it was compiled from |
 //! | [`error`] | what can go wrong |
 //! | [`machine`] | Cranelift configured for this machine, and code not linked yet |
@@ -28,6 +29,7 @@ pub mod error;
 pub mod image;
 pub(crate) mod integers;
 pub mod listing;
+pub mod liveness;
 pub mod machine;
 pub mod perf_map;
 pub mod region;

@@ -2,7 +2,7 @@
 //! program.
 
 use super::error::CodegenError;
-use super::vir::{Count, Inst, Mem, P, POINTERS, Program, T, V, loop_depth};
+use super::vir::{Count, Inst, Mem, P, POINTERS, Program, T, VectorSet, loop_depth};
 use crate::isa::IntegerDot;
 
 /// Lanes of a register that a product can have as its factor.
@@ -80,7 +80,7 @@ impl Usage {
 /// What instructions name.
 struct Named {
     /// One bit for each register.
-    vectors: u64,
+    vectors: VectorSet,
     pointers: usize,
     tiles: usize,
     /// What the instructions on bytes need.
@@ -130,10 +130,6 @@ impl Named {
         self.lane = self.lane.max(lane);
     }
 
-    fn vector(&mut self, v: V) {
-        self.vectors |= 1 << v.0.min(63);
-    }
-
     fn pointer(&mut self, p: P) {
         self.pointers = self.pointers.max(p.0 as usize + 1);
     }
@@ -151,101 +147,36 @@ impl Named {
 /// Records every register that the instructions name.
 fn visit(body: &[Inst], named: &mut Named) {
     for inst in body {
+        named.vectors |= inst.vectors().named();
+        inst.places().for_each(|place| named.place(place));
         match *inst {
-            Inst::Const { dst, .. } => named.vector(dst),
-            Inst::Load { dst: v, src: m }
-            | Inst::Broadcast { dst: v, src: m }
-            | Inst::Shuffle { dst: v, src: m, .. }
-            | Inst::Store { dst: m, src: v }
-            | Inst::StoreFirst { dst: m, src: v }
-            | Inst::BroadcastBytes { dst: v, src: m }
-            | Inst::LoadBytes { dst: v, src: m, .. }
-            | Inst::LoadByte { dst: v, src: m, .. }
-            | Inst::StoreByte { dst: m, src: v }
-            | Inst::LoadShorts { dst: v, src: m }
-            | Inst::StoreBytes { dst: m, src: v } => {
-                named.vector(v);
-                named.place(m);
-            }
             Inst::Lookup { dst, src, table, index } => {
                 named.alike |= [dst.base, src.base, table].contains(&index);
-                [dst, src].into_iter().for_each(|m| named.place(m));
                 [table, index].into_iter().for_each(|p| named.pointer(p));
             }
-            Inst::StorePacked { dst, src } => {
+            Inst::StorePacked { src, .. } => {
                 named.packs = true;
                 named.alike |= (1..4).any(|i| src[..i].contains(&src[i]));
-                src.into_iter().for_each(|v| named.vector(v));
-                named.place(dst);
             }
-            Inst::Prefetch { src, .. } => named.place(src),
-            Inst::Copy { dst, src }
-            | Inst::Round { dst, src }
-            | Inst::Pow2 { dst, src }
-            | Inst::Sqrt { dst, src }
-            | Inst::Exponent { dst, src }
-            | Inst::ToInteger { dst, src }
-            | Inst::FromInteger { dst, src } => {
-                [dst, src].into_iter().for_each(|v| named.vector(v));
-            }
-            Inst::Exchange { dst, src, distance } => {
+            Inst::Exchange { distance, .. } => {
                 named.lanes = named.lanes.max(distance.lanes() + 1);
-                [dst, src].into_iter().for_each(|v| named.vector(v));
             }
-            Inst::LoadFirst { dst, src } => {
-                named.by_lane = true;
-                named.vector(dst);
-                named.place(src);
-            }
-            Inst::MultiplyAddLane { acc, a, b, lane } => {
-                named.factor(lane);
-                [acc, a, b].into_iter().for_each(|v| named.vector(v));
-            }
-            Inst::ByteDotLane { acc, a, b, lane } => {
+            Inst::LoadFirst { .. } => named.by_lane = true,
+            Inst::MultiplyAddLane { lane, .. } => named.factor(lane),
+            Inst::ByteDotLane { lane, .. } => {
                 named.dot = named.dot.max(IntegerDot::Lanes);
                 named.factor(lane);
-                [acc, a, b].into_iter().for_each(|v| named.vector(v));
             }
-            Inst::MultiplyAdd { acc: dst, a, b }
-            | Inst::Arith { dst, a, b, .. }
-            | Inst::Blend { dst, a, b, .. }
-            | Inst::Integer { dst, a, b, .. } => {
-                [dst, a, b].into_iter().for_each(|v| named.vector(v))
-            }
-            Inst::WidenBytes { dst, src } => {
+            Inst::WidenBytes { .. } | Inst::Short { .. } | Inst::PairDot { .. } => {
                 named.dot = named.dot.max(IntegerDot::Pairs);
-                named.vector(dst);
-                named.place(src);
             }
-            Inst::Short { dst, a, b, .. } | Inst::PairDot { dst, a, b } => {
-                named.dot = named.dot.max(IntegerDot::Pairs);
-                [dst, a, b].into_iter().for_each(|v| named.vector(v));
-            }
-            Inst::PairSum { acc, a, b } => {
-                named.pair_sums = true;
-                [acc, a, b].into_iter().for_each(|v| named.vector(v));
-            }
-            Inst::ByteDot { acc, a, b } => {
-                named.dot = named.dot.max(IntegerDot::Lanes);
-                [acc, a, b].into_iter().for_each(|v| named.vector(v));
-            }
-            Inst::Shift { dst, src, by, .. } => {
-                named.shifted |= by >= 32;
-                [dst, src].into_iter().for_each(|v| named.vector(v));
-            }
-            Inst::Select { dst, mask: a, other: b } => {
-                named.selects = true;
-                [dst, a, b].into_iter().for_each(|v| named.vector(v));
-            }
-            Inst::Interleave { dst, even, odd } => {
-                named.selects = true;
-                named.vector(dst);
-                [even, odd].into_iter().for_each(|m| named.place(m));
-            }
+            Inst::PairSum { .. } => named.pair_sums = true,
+            Inst::ByteDot { .. } => named.dot = named.dot.max(IntegerDot::Lanes),
+            Inst::Shift { by, .. } => named.shifted |= by >= 32,
+            Inst::Select { .. } | Inst::Interleave { .. } => named.selects = true,
             Inst::TileZero { dst } => named.tile(dst),
-            Inst::TileLoad { dst: t, src: m, row } | Inst::TileStore { dst: m, src: t, row } => {
+            Inst::TileLoad { dst: t, row, .. } | Inst::TileStore { src: t, row, .. } => {
                 named.tile(t);
-                named.place(m);
                 named.pointer(row);
             }
             Inst::TileDot { acc, a, b, .. } => {
@@ -254,18 +185,17 @@ fn visit(body: &[Inst], named: &mut Named) {
                 [acc, a, b].into_iter().for_each(|t| named.tile(t));
             }
             Inst::CopyPointer { dst, src } => [dst, src].into_iter().for_each(|p| named.pointer(p)),
-            Inst::Number { dst, .. } => named.pointer(dst),
-            Inst::Advance { pointer: p, .. } => named.pointer(p),
-            Inst::AdvanceBy { pointer: p, src } => {
-                named.pointer(p);
-                named.place(src);
-            }
+            Inst::Number { dst: p, .. }
+            | Inst::Advance { pointer: p, .. }
+            | Inst::AdvanceBy { pointer: p, .. } => named.pointer(p),
             Inst::Loop { count, ref body } => {
                 if let Count::Register(p) = count {
                     named.pointer(p);
                 }
                 visit(body, named);
             }
+            // Whatever else they name is a vector or a place.
+            _ => {}
         }
     }
 }

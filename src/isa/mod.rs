@@ -157,7 +157,7 @@ instruction_sets! {
         name: "neoni8mm",
         target: Target {
             lanes: 4,
-            vectors: 31,
+            vectors: 32,
             tiles: 0,
             fused: true,
             by_lane: true,
@@ -174,7 +174,7 @@ instruction_sets! {
         name: "neon",
         target: Target {
             lanes: 4,
-            vectors: 31,
+            vectors: 32,
             tiles: 0,
             fused: true,
             by_lane: true,

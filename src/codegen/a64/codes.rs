@@ -13,9 +13,6 @@ pub(super) struct General(pub(super) u32);
 /// The stack pointer, where an instruction takes an address.
 pub(super) const STACK: General = General(31);
 
-/// Holds what an instruction of the program needs in between.
-pub(super) const SCRATCH: Vector = Vector(31);
-
 /// Holds numbers that are no operands of the program. The platform's convention lets any callee
 /// change it, like the next two.
 pub(super) const NUMBER: General = General(15);
@@ -30,15 +27,16 @@ pub(super) const ARGUMENTS: usize = 8;
 /// again.
 const SAVED: [u32; 2] = [8, 16];
 
+/// How many registers a callee must not save.
+pub(super) const FREE_VECTORS: u32 = 32 - (SAVED[1] - SAVED[0]);
+
 /// The machine register of a program's vector: those that must be saved are the last ones.
 pub(super) fn vector(v: V) -> Vector {
     let [saved, free] = SAVED;
-    let (number, width) = (u32::from(v.0), free - saved);
-    let before = SCRATCH.0 - width;
-    Vector(match number {
+    Vector(match u32::from(v.0) {
         n if n < saved => n,
-        n if n < before => n + width,
-        n => n - before + saved,
+        n if n < FREE_VECTORS => n + free - saved,
+        n => n - FREE_VECTORS + saved,
     })
 }
 
@@ -336,6 +334,10 @@ pub(super) const CBZ: Near = Near(0xb400_0000);
 pub(super) const CBNZ: Near = Near(0xb500_0000);
 /// Loads a vector.
 pub(super) const LOAD_LITERAL: Near = Near(0x9c00_0000);
+
+/// Puts a vector on the stack, and takes it from there again.
+pub(super) const PUSH: u32 = 0x3c9f_0fe0;
+pub(super) const POP: u32 = 0x3cc1_07e0;
 
 /// Branches by a distance in words.
 pub(super) fn branch(words: i64) -> u32 {

@@ -1,30 +1,29 @@
 //! The encoder proper: one pass over the program; forward branches and references to constants are
 //! patched in.
 
+use super::ALIGNMENT;
 use super::address::Addresses;
 use super::codes::{
-    self, ADDP, AND, ARGUMENTS, BIF, BIT, BSL, CBNZ, CBZ, FADD, FCMEQ, FCMGT, FCVTNS, FMAX, FMLA,
-    FMLA_ELEMENT, FRINTN, FSQRT, FSUB, KEEP, LOAD, LOAD_GENERAL, LOAD_HALVES, LOAD_PAIR, LOAD_WORD,
-    MVN, NOP, NUMBER, Near, ORR, Operation, PREFETCH, RET, REV64, SCRATCH, SCVTF, SMULL, SMULL2,
-    STACK, STORE, STORE_HALVES, STORE_PAIR, STORE_WORD, SUDOT_ELEMENT, TBL, Three, USDOT, Vector,
+    self, ARGUMENTS, CBNZ, CBZ, FMLA, FMLA_ELEMENT, FRINTN, FSQRT, KEEP, LOAD, LOAD_GENERAL,
+    LOAD_HALVES, LOAD_PAIR, LOAD_WORD, NOP, NUMBER, Near, Operation, PREFETCH, RET, REV64, SCVTF,
+    STACK, STORE, STORE_HALVES, STORE_PAIR, STORE_WORD, SUDOT_ELEMENT, Three, USDOT, Vector,
     branch, general, vector,
 };
 use super::literal::Pool;
-use super::{ALIGNMENT, VECTORS};
 use crate::codegen::encoded::Encoded;
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};
+use crate::codegen::liveness;
 use crate::codegen::usage::Usage;
 use crate::codegen::vir::{
-    Arith, Cache, Count, Distance, EXPONENT_BASE, EXPONENT_MAGIC, Inst, P, POW2_MAGIC, POW2_SHIFT,
-    Program, Shift, Target, V,
+    Arith, Cache, Count, Distance, Inst, P, Program, Shift, Target, V, VectorSet, Vectors,
 };
 use crate::isa::IntegerDot;
 
 /// The most that programs for this back end may rely on.
 const ENCODED: Target = Target {
     lanes: 4,
-    vectors: VECTORS,
+    vectors: 32,
     tiles: 0,
     fused: true,
     by_lane: true,
@@ -38,9 +37,6 @@ const LOOP_ALIGNMENT: usize = 32;
 
 /// The most words of code and constants that a line of a program becomes.
 const LINE_WORDS: usize = 32;
-
-/// Bits that are set in the float 2^31, the first beyond 32-bit integers.
-const INTEGERS_END: u32 = 0x4f00_0000;
 
 /// Encodes `program`. Any machine can encode any program, even one that it cannot run.
 ///
@@ -63,6 +59,8 @@ pub(super) struct Emitter<'p> {
     pub(super) long: bool,
     pub(super) pool: Pool,
     pub(super) addresses: Addresses,
+    /// For each line of the program the vectors that hold nothing.
+    free: Vec<VectorSet>,
     lines: Vec<CodeLine>,
     /// The next line of the program.
     line: usize,
@@ -78,6 +76,7 @@ impl<'p> Emitter<'p> {
             long: !Near::reaches(most as i64),
             pool: Pool::default(),
             addresses: Addresses::default(),
+            free: liveness::free(program),
             lines: Vec::new(),
             line: 0,
         }
@@ -132,6 +131,17 @@ impl<'p> Emitter<'p> {
         }
     }
 
+    /// The vectors that hold nothing while the current line runs.
+    pub(super) fn free(&self) -> VectorSet {
+        let all = (1 << self.program.target.vectors) - 1;
+        self.free.get(self.line - 1).map_or(0, |free| free & all)
+    }
+
+    /// The vectors that the program uses.
+    pub(super) fn used(&self) -> VectorSet {
+        self.usage.vectors.into()
+    }
+
     /// Attributes the code that follows to the program's next line.
     fn begin_line(&mut self) {
         self.lines.push(CodeLine { offset: 4 * self.words.len(), line: self.line });
@@ -163,7 +173,7 @@ impl<'p> Emitter<'p> {
             }
             Inst::Shuffle { dst, src, order } => {
                 self.access_vector(LOAD, vector(dst), src);
-                self.shuffle(vector(dst), order);
+                self.shuffle(inst.vectors(), vector(dst), order);
             }
             Inst::Store { dst, src } => self.access_vector(STORE, vector(src), dst),
             Inst::StoreFirst { dst, src } => self.access_vector(STORE_WORD, vector(src), dst),
@@ -209,36 +219,28 @@ impl<'p> Emitter<'p> {
 
     /// The instructions that compute a vector from vectors.
     fn compute(&mut self, inst: &Inst) {
+        let operands = inst.vectors();
         match *inst {
             Inst::Copy { dst, src } => self.emit(codes::copy(vector(dst), vector(src))),
             Inst::MultiplyAdd { acc, a, b } => self.three(FMLA, acc, a, b),
             Inst::MultiplyAddLane { acc, a, b, lane } => {
                 self.emit(FMLA_ELEMENT.word(vector(acc), vector(a), vector(b), lane));
             }
-            Inst::Arith { op, dst, a, b } => self.arith(op, [dst, a, b].map(vector)),
-            Inst::Blend { dst, a, b, mask } => self.blend([dst, a, b].map(vector), mask),
+            Inst::Arith { op, dst, a, b } => self.arith(op, operands, [dst, a, b].map(vector)),
+            Inst::Blend { dst, a, b, mask } => {
+                self.blend(operands, [dst, a, b].map(vector), mask);
+            }
             Inst::Exchange { dst, src, distance } => self.exchange(dst, src, distance),
             Inst::Round { dst, src } => self.emit(FRINTN.word(vector(dst), vector(src))),
-            Inst::Pow2 { dst, src } => {
-                let (dst, magic) = (vector(dst), self.scratch(POW2_MAGIC.to_bits()));
-                self.emit(FADD.word(dst, vector(src), magic));
-                self.emit(codes::shl(dst, dst, POW2_SHIFT));
-            }
+            Inst::Pow2 { dst, src } => self.pow2(operands, [dst, src].map(vector)),
             Inst::Sqrt { dst, src } => self.emit(FSQRT.word(vector(dst), vector(src))),
-            Inst::Exponent { dst, src } => {
-                let dst = vector(dst);
-                self.emit(codes::shr(false, dst, vector(src), POW2_SHIFT));
-                let base = self.scratch(EXPONENT_BASE.to_bits());
-                self.emit(ORR.word(dst, dst, base));
-                let magic = self.scratch(EXPONENT_MAGIC.to_bits());
-                self.emit(FSUB.word(dst, dst, magic));
-            }
-            Inst::ToInteger { dst, src } => self.to_integer(vector(dst), vector(src)),
+            Inst::Exponent { dst, src } => self.exponent(operands, [dst, src].map(vector)),
+            Inst::ToInteger { dst, src } => self.to_integer(operands, [dst, src].map(vector)),
             Inst::FromInteger { dst, src } => self.emit(SCVTF.word(vector(dst), vector(src))),
             Inst::Integer { op, dst, a, b } => self.three(codes::integer(op), dst, a, b),
             Inst::Short { op, dst, a, b } => self.three(codes::short(op), dst, a, b),
             Inst::Shift { to, dst, src, by } => self.shift(to, vector(dst), vector(src), by),
-            Inst::PairDot { dst, a, b } => self.pair_dot(vector(dst), [a, b].map(vector)),
+            Inst::PairDot { dst, a, b } => self.pair_dot(operands, [dst, a, b].map(vector)),
             Inst::ByteDot { acc, a, b } => self.three(USDOT, acc, a, b),
             Inst::ByteDotLane { acc, a, b, lane } => {
                 self.emit(SUDOT_ELEMENT.word(vector(acc), vector(b), vector(a), lane));
@@ -252,68 +254,14 @@ impl<'p> Emitter<'p> {
         self.emit(code.word(vector(dst), vector(a), vector(b)));
     }
 
-    fn arith(&mut self, op: Arith, [dst, a, b]: [Vector; 3]) {
+    fn arith(&mut self, op: Arith, operands: Vectors, [dst, a, b]: [Vector; 3]) {
         match codes::operation(op) {
             Operation::One(code) => self.emit(code.word(dst, a, b)),
             Operation::Swapped(code) => self.emit(code.word(dst, b, a)),
-            Operation::Pick { swapped: false } => self.pick([a, b], dst, a, b),
-            Operation::Pick { swapped: true } => self.pick([b, a], dst, a, b),
-            Operation::MaxNan => self.max_nan(dst, a, b),
+            Operation::Pick { swapped: false } => self.pick(operands, [a, b], [dst, a, b]),
+            Operation::Pick { swapped: true } => self.pick(operands, [b, a], [dst, a, b]),
+            Operation::MaxNan => self.max_nan(operands, [dst, a, b]),
         }
-    }
-
-    /// `greater > than ? yes : no`
-    fn pick(&mut self, [greater, than]: [Vector; 2], dst: Vector, yes: Vector, no: Vector) {
-        let mask = if dst == yes || dst == no { SCRATCH } else { dst };
-        self.emit(FCMGT.word(mask, greater, than));
-        self.choose(dst, yes, no, mask);
-    }
-
-    /// `dst = mask ? yes : no`; the mask is the result's register, or the result's register is one
-    /// of the operands.
-    fn choose(&mut self, dst: Vector, yes: Vector, no: Vector, mask: Vector) {
-        self.emit(match dst {
-            _ if dst == mask => BSL.word(dst, yes, no),
-            _ if dst == no => BIT.word(dst, yes, mask),
-            _ => BIF.word(dst, no, mask),
-        });
-    }
-
-    /// `fmax` is right except where zeros of different signs are equal: there it gives the
-    /// positive one, where `a` is wanted.
-    fn max_nan(&mut self, dst: Vector, a: Vector, b: Vector) {
-        if dst == a {
-            // `b` where it is larger, or NaN.
-            self.pick([b, a], dst, b, a);
-            self.emit(FCMEQ.word(SCRATCH, b, b));
-            return self.emit(BIF.word(dst, b, SCRATCH));
-        }
-        if dst == b {
-            self.emit(FCMEQ.word(SCRATCH, a, b));
-            self.emit(FMAX.word(dst, a, b));
-            return self.emit(BIT.word(dst, a, SCRATCH));
-        }
-        self.emit(FCMEQ.word(dst, a, b));
-        self.emit(FMAX.word(SCRATCH, a, b));
-        self.emit(BSL.word(dst, a, SCRATCH));
-    }
-
-    /// `fcvtns` is right below 2^31. Everything else, NaN included, becomes the smallest integer.
-    fn to_integer(&mut self, dst: Vector, src: Vector) {
-        let inside = self.scratch(INTEGERS_END);
-        self.emit(FCMGT.word(inside, inside, src));
-        self.emit(FCVTNS.word(dst, src));
-        self.emit(AND.word(dst, dst, inside));
-        self.emit(MVN.word(inside, inside));
-        self.emit(codes::shl(inside, inside, 31));
-        self.emit(ORR.word(dst, dst, inside));
-    }
-
-    fn blend(&mut self, [dst, a, b]: [Vector; 3], mask: u16) {
-        let taken = |lane: u16| if mask >> lane & 1 == 1 { u32::MAX } else { 0 };
-        let register = if dst == a || dst == b { SCRATCH } else { dst };
-        self.words(register, [0, 1, 2, 3].map(taken));
-        self.choose(dst, b, a, register);
     }
 
     fn exchange(&mut self, dst: V, src: V, distance: Distance) {
@@ -325,20 +273,6 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Puts the lanes of a register in another order.
-    fn shuffle(&mut self, register: Vector, order: [u8; 4]) {
-        let order = order.map(|lane| lane % 4);
-        if order == [0, 1, 2, 3] {
-            return;
-        }
-        if order == [order[0]; 4] {
-            return self.emit(codes::dup(register, register, order[0]));
-        }
-        let bytes = |lane: u8| u32::from_le_bytes([0, 1, 2, 3].map(|byte| 4 * lane + byte));
-        self.words(SCRATCH, order.map(bytes));
-        self.emit(TBL.word(register, register, SCRATCH));
-    }
-
     fn shift(&mut self, to: Shift, dst: Vector, src: Vector, by: u8) {
         let by = u32::from(by);
         self.emit(match to {
@@ -347,12 +281,6 @@ impl<'p> Emitter<'p> {
             Shift::Right => codes::shr(false, dst, src, by),
             Shift::SignedRight => codes::shr(true, dst, src, by),
         });
-    }
-
-    fn pair_dot(&mut self, dst: Vector, [a, b]: [Vector; 2]) {
-        self.emit(SMULL.word(SCRATCH, a, b));
-        self.emit(SMULL2.word(dst, a, b));
-        self.emit(ADDP.word(dst, SCRATCH, dst));
     }
 
     fn repeat(&mut self, count: Count, body: &[Inst], depth: usize) {

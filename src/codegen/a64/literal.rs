@@ -1,7 +1,7 @@
 //! Constants: as immediates where instructions have room for them, else from memory behind the
 //! code.
 
-use super::codes::{LOAD_LITERAL, NUMBER, Near, SCRATCH, Vector, dup_general, move_high, move_low};
+use super::codes::{LOAD_LITERAL, NUMBER, Near, Vector, dup_general, move_high, move_low};
 use super::emit::Emitter;
 
 /// The four words of a vector.
@@ -39,12 +39,6 @@ impl Emitter<'_> {
             Some(word) => self.emit(word | d.0),
             None => self.words(d, [bits; 4]),
         }
-    }
-
-    /// The scratch register, with these bits in every lane.
-    pub(super) fn scratch(&mut self, bits: u32) -> Vector {
-        self.splat(SCRATCH, bits);
-        SCRATCH
     }
 
     /// Any vector.

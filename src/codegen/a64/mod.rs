@@ -12,13 +12,10 @@ mod bytes;
 mod codes;
 mod emit;
 mod literal;
+mod scratch;
 
 pub use emit::encode;
 
 /// The alignment that an encoded function requires: loop heads and constants are aligned relative
 /// to it.
 pub const ALIGNMENT: u64 = 64;
-
-/// The vector registers that programs may use. The last one of the machine's 32 holds what
-/// instructions need in between.
-pub(crate) const VECTORS: usize = 31;

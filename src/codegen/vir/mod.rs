@@ -8,12 +8,14 @@
 mod builder;
 mod constants;
 mod print;
+mod vectors;
 mod work;
 
 pub use builder::{Builder, OverBudget};
 pub use constants::{
     EXPONENT_BASE, EXPONENT_MAGIC, POW2_MAGIC, POW2_SHIFT, TILE_ROW_BYTES, TILE_ROWS,
 };
+pub use vectors::{VectorSet, Vectors};
 pub use work::Work;
 
 pub use crate::isa::Target;

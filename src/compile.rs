@@ -157,7 +157,8 @@ fn build(
         for_gradients,
     };
     let steps = lowered.steps;
-    Ok(Artifact { inputs, outputs, image, weights, steps, threads: machine.threads, report })
+    let (threads, denormals) = (machine.threads, options.numerics.denormals());
+    Ok(Artifact { inputs, outputs, image, weights, steps, threads, denormals, report })
 }
 
 /// The packed constants of a network, in a segment of its own.

@@ -11,10 +11,12 @@ use crate::error::Error;
 use crate::import::onnx::Bindings;
 use crate::isa::{IntegerDot, Isa, IsaChoice};
 use crate::kernels::precision::Precision;
+use crate::kernels::sink::Machine;
 use crate::kernels::summation::Summation;
 use crate::kernels::tuned::Tuned;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
+use crate::runtime::fpenv::Denormals;
 use crate::runtime::model::Model;
 use crate::runtime::pool::{default_threads, most_threads};
 use crate::runtime::threads::ThreadPool;
@@ -34,7 +36,15 @@ pub enum Numerics {
     /// of f32 sums, and at most `2^-12` of the largest value in the output's own window.
     #[default]
     Fast,
-    /// Direct convolution only, whose long sums are added up in parts of at most 128 terms.
+    /// As [`Fast`](Numerics::Fast), with the same bits on every CPU that has fused multiply-adds:
+    /// x86 with AVX2, AVX-512 or AMX, and 64-bit Arm.
+    ///
+    /// Which algorithm computes a layer depends on the network alone, and not on what is cheapest on
+    /// this machine; tile registers are not used for f32. Denormal numbers are numbers.
+    Portable,
+    /// Direct convolution only, whose long sums are added up in parts of at most 128 terms. As with
+    /// [`Portable`](Numerics::Portable), the bits are the same on every CPU that has fused
+    /// multiply-adds.
     Exact,
     /// As [`Fast`](Numerics::Fast), with weights of 16 bits, which take half of the memory.
     ///
@@ -53,18 +63,59 @@ pub enum Numerics {
 }
 
 impl Numerics {
+    /// All of them, with their names on the command line and in other interfaces.
+    pub const ALL: [(&'static str, Numerics); 4] = [
+        ("fast", Numerics::Fast),
+        ("portable", Numerics::Portable),
+        ("half", Numerics::Half),
+        ("exact", Numerics::Exact),
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        Numerics::ALL.iter().find(|(_, numerics)| *numerics == self).map_or("", |(name, _)| name)
+    }
+
+    /// Why measured times cannot choose algorithms, if they cannot.
+    pub fn choice(self) -> Option<&'static str> {
+        match self {
+            Numerics::Fast | Numerics::Half => None,
+            Numerics::Portable => Some("portable numerics choose algorithms by the network alone"),
+            Numerics::Exact => Some("exact numerics leave no choice of algorithms"),
+        }
+    }
+
     /// How many bits numbers have.
     pub fn precision(self) -> Precision {
         match self {
-            Numerics::Fast | Numerics::Exact => Precision::Full,
+            Numerics::Fast | Numerics::Portable | Numerics::Exact => Precision::Full,
             Numerics::Half => Precision::Half,
         }
+    }
+
+    /// The machine that code with these numerics is for.
+    pub(crate) fn on(self, machine: Machine) -> Machine {
+        let (precision, images) = (self.precision(), self.images());
+        Machine { precision, images, portable: self.is_portable(), ..machine }
+    }
+
+    /// Whether results have the same bits on every CPU that has fused multiply-adds.
+    pub fn is_portable(self) -> bool {
+        match self {
+            Numerics::Fast | Numerics::Half => false,
+            Numerics::Portable | Numerics::Exact => true,
+        }
+    }
+
+    /// What denormal numbers are during a run.
+    pub fn denormals(self) -> Denormals {
+        if self.is_portable() { Denormals::Kept } else { Denormals::Zero }
     }
 
     /// How the sums of images are added up that are computed directly.
     pub fn images(self) -> Summation {
         match self {
-            Numerics::Fast | Numerics::Half => Summation::Chain,
+            Numerics::Fast | Numerics::Portable | Numerics::Half => Summation::Chain,
             Numerics::Exact => Summation::Parts,
         }
     }
@@ -294,18 +345,15 @@ impl Options {
 
     /// Refuses options of compilation that exclude each other.
     pub(crate) fn check_compilation(&self) -> Result<(), Error> {
-        const TUNED: NoEffect = NoEffect {
-            option: OptionName::Tuned,
-            reason: "exact numerics leave no choice of algorithms",
-        };
         const THREADS: NoEffect =
             NoEffect { option: OptionName::Threads, reason: "a run has the threads of the pool" };
         if self.engine == Engine::Interpreted {
             return self.refuse(INTERPRETED);
         }
-        let excluded = [(self.numerics == Numerics::Exact, TUNED), (self.pool.is_some(), THREADS)];
-        let excluded = excluded.into_iter().filter_map(|(is_so, idle)| is_so.then_some(idle));
-        self.refuse(&excluded.collect::<Vec<_>>())
+        let tuned = |reason| NoEffect { option: OptionName::Tuned, reason };
+        let tuned = self.numerics.choice().map(tuned);
+        let threads = self.pool.is_some().then_some(THREADS);
+        self.refuse(&tuned.into_iter().chain(threads).collect::<Vec<_>>())
     }
 
     fn refuse(&self, idle: &[NoEffect]) -> Result<(), Error> {

@@ -410,7 +410,8 @@ void resnetc_options_free(struct resnetc_options *options);
  * - `isa`: the instruction set (`resnetc_isa_name`); by default `auto`, the widest one.
  * - `memory`: the most bytes for the values of a run; a network that needs more is refused.
  * - `no-pass`: an optional pass to leave out; set it for each.
- * - `numerics`: `fast`, the default; `exact`, only algorithms that round no more than direct
+ * - `numerics`: `fast`, the default; `portable`, as `fast` with the same bits on every CPU that has
+ *   fused multiply-adds; `exact`, so, too, and only algorithms that round no more than direct
  *   convolution; or `half`, as `fast` with weights of 16 bits.
  * - `only-pass`: an optional pass to run and no other; set it for each.
  * - `outputs`: the outputs to compute, in this order, with commas between their names; any value or

@@ -56,7 +56,7 @@ pub(crate) const KEYS: &[Key] = &[
         takes: "the name of an optional pass, and not be combined with \"only-pass\"",
         set: Setter::Text(no_pass),
     },
-    Key { name: "numerics", takes: "fast, half or exact", set: Setter::Text(numerics) },
+    Key { name: "numerics", takes: "fast, portable, half or exact", set: Setter::Text(numerics) },
     Key {
         name: "only-pass",
         takes: "the name of an optional pass, and not be combined with \"no-pass\"",
@@ -127,9 +127,7 @@ fn isa(options: &mut Options, value: &str) -> Result<(), Wrong> {
 }
 
 fn numerics(options: &mut Options, value: &str) -> Result<(), Wrong> {
-    const NUMERICS: &[(&str, Numerics)] =
-        &[("fast", Numerics::Fast), ("half", Numerics::Half), ("exact", Numerics::Exact)];
-    options.numerics = entry(NUMERICS, value)?;
+    options.numerics = entry(&Numerics::ALL, value)?;
     Ok(())
 }
 

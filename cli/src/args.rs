@@ -37,11 +37,12 @@ pub(crate) struct Common {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Model options")]
 pub(crate) struct ModelOptions {
-    /// Instruction set: auto, amx, avx512vnni, avx512, avxvnni, avx2 or baseline
+    /// Instruction set: auto, amx, avx512vnni, avx512, avxvnni, avx2, neoni8mm, neon or baseline
     #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
     pub(crate) isa: IsaChoice,
-    /// fast; exact: only algorithms that round no more than direct convolution; or half: as fast,
-    /// with weights of 16 bits, which take half of the memory
+    /// fast; portable: as fast, with the same bits on every CPU that has fused multiply-adds;
+    /// exact: so, too, and only algorithms that round no more than direct convolution; or half: as
+    /// fast, with weights of 16 bits, which take half of the memory
     #[arg(long, default_value = "fast", value_parser = numerics)]
     pub(crate) numerics: Numerics,
     /// Weights for a built-in network or a spec, under PyTorch's names [default: random]
@@ -228,8 +229,10 @@ impl Common {
         if own.training.is_some() {
             self.refuse(&[OptionName::Dims], "the size of a step's images is a key of the spec")?;
         }
-        if own.numerics == Numerics::Exact && own.tuned_file().is_some() {
-            self.refuse(&[OptionName::Tuned], "exact numerics leave no choice of algorithms")?;
+        if let Some(reason) = own.numerics.choice()
+            && own.tuned_file().is_some()
+        {
+            self.refuse(&[OptionName::Tuned], reason)?;
         }
         own.choices.check_named(self.wish())?;
         if own.perf_map
@@ -399,12 +402,11 @@ pub(crate) fn warn_of_threads(threads: Option<usize>) {
 }
 
 fn numerics(text: &str) -> Result<Numerics, String> {
-    match text {
-        "fast" => Ok(Numerics::Fast),
-        "exact" => Ok(Numerics::Exact),
-        "half" => Ok(Numerics::Half),
-        _ => Err("expected fast, half or exact".to_owned()),
-    }
+    let known = Numerics::ALL.into_iter().find(|(name, _)| *name == text);
+    known.map(|(_, numerics)| numerics).ok_or_else(|| {
+        let names = Numerics::ALL.map(|(name, _)| name).join(", ");
+        format!("expected one of {names}")
+    })
 }
 
 fn reuse(text: &str) -> Result<Reuse, String> {

@@ -78,18 +78,19 @@ impl From<CacheError> for Failure {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::Memory], "layers are measured one by one")?;
-    if args.common.model.numerics == Numerics::Exact {
-        args.common.refuse(&[OptionName::Tuned], "exact numerics leave nothing to measure")?;
+    let fixed = args.common.model.numerics.choice();
+    if let Some(reason) = fixed {
+        args.common.refuse(&[OptionName::Tuned], reason)?;
     }
     let network = args.common.without_tuned().load(&args.model, Values::Given)?;
     let isa = args.common.model.isa.enable().map_err(Error::from)?;
     let precision = network.options().numerics.precision();
     let threads = network.options().thread_count()?;
     let machine = MachineKey { precision, ..MachineKey::of(isa, threads) };
-    // With exact numerics there is nothing to write.
-    let file = match args.common.model.numerics {
-        Numerics::Exact => None,
-        Numerics::Fast | Numerics::Half => file(&args.common, &machine)?,
+    // Without a choice there is nothing to write.
+    let file = match fixed {
+        Some(_) => None,
+        None => file(&args.common, &machine)?,
     };
     let layers = {
         let mut bar = None;
@@ -207,10 +208,7 @@ fn text(report: &Report, numerics: Numerics) -> String {
         }
     }
     if report.layers.is_empty() {
-        let why = match numerics {
-            Numerics::Exact => "exact numerics allow direct convolution only",
-            Numerics::Fast | Numerics::Half => "no layer has more than one algorithm",
-        };
+        let why = numerics.choice().unwrap_or("no layer has more than one algorithm");
         let _ = writeln!(text, "nothing to choose: {why}");
     } else {
         let _ = writeln!(

@@ -27,6 +27,7 @@ use crate::kernels::sink::ARENA;
 use crate::one_line::{one_line, path_line};
 use crate::report::compilation::CompileReport;
 use crate::runtime::compiled::StepInfo;
+use crate::runtime::fpenv::Denormals;
 use crate::runtime::model::Port;
 use crate::runtime::weights::Segment;
 
@@ -74,6 +75,7 @@ pub(super) struct StoredPort {
 struct Body {
     functions: Functions,
     steps: Vec<StepInfo>,
+    denormals: Denormals,
     report: CompileReport,
 }
 
@@ -99,7 +101,8 @@ impl Entry {
             segments: stored.collect::<Option<_>>().ok_or("its weights are in no file")?,
         };
         let (steps, report) = (artifact.steps.clone(), artifact.report.clone());
-        Ok(Entry { about, body: Body { functions, steps, report }, code })
+        let body = Body { functions, steps, denormals: artifact.denormals, report };
+        Ok(Entry { about, body, code })
     }
 
     /// Its file.
@@ -190,6 +193,7 @@ fn decode(folder: &Folder, key: &Key, bytes: &[u8]) -> Result<Artifact, String> 
         weights,
         steps: body.steps,
         threads: about.threads,
+        denormals: body.denormals,
         report: body.report,
     })
 }

@@ -27,14 +27,14 @@ impl Key {
         let (isa, machine) = machine(options)?;
         let cpu = Cranelift::host()?.describe();
         // Every field is named here, so that a new one cannot be forgotten. The machine includes
-        // the number of threads and the numerics; the contents include weights and seed. How the
-        // network is loaded and run otherwise does not change the code.
+        // the number of threads; the contents include weights and seed. How the network is loaded
+        // and run otherwise does not change the code.
         let Options {
             engine: _,
             isa: _,
             threads: _,
             pool: _,
-            numerics: _,
+            numerics,
             batch,
             dims,
             shapes,
@@ -50,7 +50,7 @@ impl Key {
             tuned,
         } = options;
         let mut hasher = Digester::new("options");
-        hasher.add(format!("{isa} {machine:?} {cpu}").as_bytes());
+        hasher.add(format!("{isa} {machine:?} {numerics:?} {cpu}").as_bytes());
         hasher.add(format!("{batch:?} {dims:?} {shapes:?} {outputs:?}").as_bytes());
         hasher.add(format!("{passes:?} {reuse:?} {memory:?} {tuned:?}").as_bytes());
         let (contents, options) = (contents.digest, hasher.finish());

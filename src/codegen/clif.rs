@@ -5,7 +5,7 @@
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::types::{F32, F32X4, I8X16, I16X8, I32, I32X4, I64, I64X2};
 use cranelift_codegen::ir::{
-    Block, BlockArg, ConstantData, Endianness, InstBuilder, MemFlagsData, SourceLoc, Value,
+    Block, BlockArg, ConstantData, Endianness, InstBuilder, MemFlagsData, SourceLoc, Type, Value,
 };
 use cranelift_frontend::{FuncInstBuilder, FunctionBuilder, Variable};
 
@@ -15,7 +15,7 @@ use super::machine::{Compiled, Cranelift, Role, Scratch};
 use super::usage::Usage;
 use super::vir::{
     Arith, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Integer, Mem, P, POW2_MAGIC, POW2_SHIFT,
-    Program, Shift, Target, V,
+    Program, Shift, Short, Target, V,
 };
 use crate::isa::IntegerDot;
 
@@ -31,7 +31,7 @@ const ENCODED: Target = Target {
     by_lane: false,
     pair_sums: false,
     selects: false,
-    dot: IntegerDot::None,
+    dot: IntegerDot::Pairs,
 };
 
 /// Floats of this size and above have no fraction.
@@ -210,11 +210,7 @@ impl Writer<'_> {
                 self.builder.ins().store(access(), bytes, address, offset(dst));
             }
             Inst::LoadShorts { dst, src } => {
-                let address = self.pointer(src.base);
-                let shorts = self.builder.ins().load(I64, access(), address, offset(src));
-                let little = MemFlagsData::new().with_endianness(Endianness::Little);
-                let lanes = self.builder.ins().scalar_to_vector(I64X2, shorts);
-                let lanes = self.builder.ins().bitcast(I16X8, little, lanes);
+                let lanes = self.load_half(src, I16X8);
                 let lanes = self.builder.ins().swiden_low(lanes);
                 let value = self.floats(lanes);
                 self.set(dst, value);
@@ -224,14 +220,17 @@ impl Writer<'_> {
                 let bytes = self.narrowed(value);
                 self.builder.ins().store(access(), bytes, address, offset(dst));
             }
-            // Programs for targets without products by lanes, products of integers and tiles were
+            Inst::WidenBytes { dst, src } => {
+                let lanes = self.load_half(src, I8X16);
+                let lanes = self.builder.ins().uwiden_low(lanes);
+                let value = self.floats(lanes);
+                self.set(dst, value);
+            }
+            // Programs for targets without products by lanes, products of bytes and tiles were
             // checked to have none of these.
             Inst::LoadFirst { .. }
             | Inst::MultiplyAddLane { .. }
             | Inst::ByteDotLane { .. }
-            | Inst::WidenBytes { .. }
-            | Inst::Short { .. }
-            | Inst::PairDot { .. }
             | Inst::PairSum { .. }
             | Inst::ByteDot { .. }
             | Inst::Select { .. }
@@ -291,6 +290,8 @@ impl Writer<'_> {
             }
             Inst::Integer { op, dst, a, b } => (dst, self.integer(op, a, b)),
             Inst::Shift { to, dst, src, by } => (dst, self.shift(to, src, by)),
+            Inst::Short { op, dst, a, b } => (dst, self.short(op, a, b)),
+            Inst::PairDot { dst, a, b } => (dst, self.pair_dot(a, b)),
             _ => return,
         };
         self.set(dst, value);
@@ -448,6 +449,42 @@ impl Writer<'_> {
         self.floats(bits)
     }
 
+    fn short(&mut self, op: Short, a: V, b: V) -> Value {
+        let [a, b] = [a, b].map(|v| self.shorts(v));
+        let sum = match op {
+            Short::Add => self.builder.ins().iadd(a, b),
+            Short::Sub => self.builder.ins().isub(a, b),
+        };
+        self.floats(sum)
+    }
+
+    /// In the form that x86 has `pmaddwd` for.
+    fn pair_dot(&mut self, a: V, b: V) -> Value {
+        let [a, b] = [a, b].map(|v| self.shorts(v));
+        let [a_low, b_low] = [a, b].map(|v| self.builder.ins().swiden_low(v));
+        let low = self.builder.ins().imul(a_low, b_low);
+        let [a_high, b_high] = [a, b].map(|v| self.builder.ins().swiden_high(v));
+        let high = self.builder.ins().imul(a_high, b_high);
+        let sums = self.builder.ins().iadd_pairwise(low, high);
+        self.floats(sums)
+    }
+
+    /// The 16-bit integers of a register.
+    fn shorts(&mut self, v: V) -> Value {
+        let little = MemFlagsData::new().with_endianness(Endianness::Little);
+        let value = self.get(v);
+        self.builder.ins().bitcast(I16X8, little, value)
+    }
+
+    /// 64 bits from memory as the low half of a vector.
+    fn load_half(&mut self, src: Mem, lanes: Type) -> Value {
+        let address = self.pointer(src.base);
+        let half = self.builder.ins().load(I64, access(), address, offset(src));
+        let little = MemFlagsData::new().with_endianness(Endianness::Little);
+        let value = self.builder.ins().scalar_to_vector(I64X2, half);
+        self.builder.ins().bitcast(lanes, little, value)
+    }
+
     /// Four bytes in an integer, as lanes.
     fn widened(&mut self, bytes: Value, signed: bool) -> Value {
         let little = MemFlagsData::new().with_endianness(Endianness::Little);
@@ -534,6 +571,7 @@ impl Writer<'_> {
     }
 
     fn floats(&mut self, bits: Value) -> Value {
-        self.builder.ins().bitcast(F32X4, MemFlagsData::new(), bits)
+        let little = MemFlagsData::new().with_endianness(Endianness::Little);
+        self.builder.ins().bitcast(F32X4, little, bits)
     }
 }

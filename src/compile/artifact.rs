@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::options::Options;
 use crate::report::compilation::CompileReport;
 use crate::runtime::compiled::{Compiled, StepInfo};
+use crate::runtime::fpenv::Denormals;
 use crate::runtime::model::{Body, Model, Port, Program};
 use crate::runtime::threads::ThreadPool;
 use crate::runtime::weights::Segment;
@@ -25,6 +26,8 @@ pub(crate) struct Artifact {
     pub(crate) steps: Vec<StepInfo>,
     /// Threads for which its work is cut into chunks.
     pub(crate) threads: usize,
+    /// What denormal numbers are while it runs.
+    pub(crate) denormals: Denormals,
     pub(crate) report: CompileReport,
 }
 
@@ -34,7 +37,8 @@ impl Artifact {
     /// # Errors
     /// If the CPU lacks the instruction set, or the system refuses executable memory or threads.
     pub(crate) fn into_model(self, options: &Options) -> Result<Model, Error> {
-        let Artifact { inputs, outputs, image, weights, steps, threads, mut report } = self;
+        let Artifact { inputs, outputs, image, weights, steps, threads, denormals, mut report } =
+            self;
         let code = CodeSpace::new(&Cranelift::host()?, &image)?;
         if let Some((_, codegen)) = report.phases.last_mut() {
             *codegen += code.link_time();
@@ -47,7 +51,7 @@ impl Artifact {
             None => ThreadPool::common(threads)?,
         };
         let (thread_bytes, arena_bytes) = (report.thread_bytes, report.arena_bytes);
-        let compiled = Compiled { code, weights, thread_bytes, steps, pool };
+        let compiled = Compiled { code, weights, thread_bytes, steps, pool, denormals };
         let body = Body::Compiled(Box::new(compiled));
         let program = Program { inputs, outputs, arena_bytes, body };
         Ok(Model { program: Arc::new(program), report: Arc::new(report), origin: None })

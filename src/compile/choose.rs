@@ -22,6 +22,16 @@ pub struct Choices {
 }
 
 impl Choices {
+    /// Keeps what the cost model said of a node's algorithms, and returns its choice.
+    fn consider(
+        &mut self,
+        node: NodeId,
+        (choice, considered): (Choice, Vec<Considered>),
+    ) -> Choice {
+        self.considered.insert(node, considered);
+        choice
+    }
+
     /// How a convolution is computed.
     pub fn get(&self, node: NodeId) -> Option<&Choice> {
         self.chosen.get(&node)
@@ -69,17 +79,15 @@ pub fn choose(graph: &Graph, options: &Options, machine: &Machine) -> Choices {
         let Some(site) = operator.site(machine) else { continue };
         let choice = match options.numerics {
             Numerics::Exact => Choice::direct(&site),
-            Numerics::Fast | Numerics::Half => match tuned(graph, node, options, &site) {
-                Some(choice) => {
-                    choices.tuned += 1;
-                    choice
+            Numerics::Fast | Numerics::Portable | Numerics::Half => {
+                match tuned(graph, node, options, &site) {
+                    Some(choice) => {
+                        choices.tuned += 1;
+                        choice
+                    }
+                    None => choices.consider(node, Choice::cheapest(&site, &machine.rounding())),
                 }
-                None => {
-                    let (choice, considered) = Choice::cheapest(&site);
-                    choices.considered.insert(node, considered);
-                    choice
-                }
-            },
+            }
         };
         choices.chosen.insert(node, choice);
     }

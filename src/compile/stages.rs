@@ -148,8 +148,7 @@ pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let isa = options.isa.enable()?;
     let threads = options.thread_count()?;
     let machine = Machine::new(isa.target(), threads, core_cache_bytes(), Vendor::host());
-    let (precision, images) = (options.numerics.precision(), options.numerics.images());
-    Ok((isa, Machine { precision, images, ..machine }))
+    Ok((isa, options.numerics.on(machine)))
 }
 
 /// Lowers every step of a plan.

@@ -104,7 +104,7 @@ instruction_sets! {
         backend: Backend::X64,
         features: &[Feature::Avx512F, Feature::Avx512Bw, Feature::Avx512Vnni],
     };
-    /// x86-64 with AVX-512F: 512-bit vectors.
+    /// x86-64 with AVX-512F and AVX-512BW: 512-bit vectors.
     Avx512 = Descriptor {
         name: "avx512",
         target: Target {
@@ -115,10 +115,10 @@ instruction_sets! {
             by_lane: false,
             pair_sums: false,
             selects: false,
-            dot: IntegerDot::None,
+            dot: IntegerDot::Pairs,
         },
         backend: Backend::X64,
-        features: &[Feature::Avx512F],
+        features: &[Feature::Avx512F, Feature::Avx512Bw],
     };
     /// x86-64 with AVX2, FMA, and products of bytes in 256-bit vectors.
     AvxVnni = Descriptor {
@@ -196,7 +196,7 @@ instruction_sets! {
             by_lane: false,
             pair_sums: false,
             selects: false,
-            dot: IntegerDot::None,
+            dot: IntegerDot::Pairs,
         },
         backend: Backend::Clif,
         features: &[],

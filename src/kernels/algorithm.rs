@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::conv_plan::{Refusal, SharedPlan};
+use super::sink::Machine;
 use super::site::Site;
 use super::winograd::{Schedule, Tile};
 use super::{conv, fixed, winograd};
@@ -187,10 +188,11 @@ impl Choice {
         ALGORITHMS.into_iter().filter_map(choice).collect()
     }
 
-    /// The cheapest algorithm for a site according to the model, and all that were considered. It
-    /// depends neither on the number of threads nor on the number of images.
-    pub fn cheapest(site: &Site<'_>) -> (Self, Vec<Considered>) {
-        let judged = site.judged();
+    /// The cheapest algorithm for a site according to the model, on this machine or another one, and
+    /// all that were considered. It depends neither on the number of threads nor on the number of
+    /// images.
+    pub fn cheapest(site: &Site<'_>, machine: &Machine) -> (Self, Vec<Considered>) {
+        let judged = site.judged(machine);
         let consider = |algorithm: Algorithm| Considered {
             algorithm,
             verdict: judged.iter().map(|site| algorithm.busy(site)).sum(),

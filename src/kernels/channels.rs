@@ -172,7 +172,8 @@ fn first(
     let strides: Vec<Strides> =
         sources.iter().map(|s| strides(s).ok_or_else(apart)).collect::<Result<_, _>>()?;
     let Bands { rows, columns, .. } = bands;
-    let band = Band { part, strides: &strides, rows, columns, sum_row: bands.row() };
+    let contracts = sink.machine.contracts();
+    let band = Band { part, strides: &strides, rows, columns, sum_row: bands.row(), contracts };
     let form = format!("{band:?}");
     let name = match part {
         Part::Sums(_) => "channel_sums",
@@ -251,6 +252,8 @@ struct Band<'a> {
     columns: usize,
     /// Bytes between the sums.
     sum_row: i64,
+    /// Whether a product and its sum are rounded once.
+    contracts: bool,
 }
 
 impl Band<'_> {
@@ -297,7 +300,7 @@ impl Band<'_> {
         at: i64,
         given: &[(usize, V)],
     ) -> Vec<V> {
-        let code = Code::new(expression);
+        let code = Code::new(expression, self.contracts);
         let sums: Vec<V> = expression.results.iter().map(|_| number(b, 0.0)).collect();
         let mut kept = vec![None; self.strides.len() + given.len()];
         given.iter().for_each(|&(operand, register)| kept[operand] = Some(register));

@@ -197,13 +197,23 @@ impl Log {
         -0.076_460_08,
     ];
 
+    /// The power of two that denormals are multiplied with.
+    const RAISED: f32 = 32.0;
     /// `ln 2` in two parts, the first with trailing zeros, so that `n` times it is exact.
     const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
-    /// `x = log x`: NaN below 0, minus infinity for 0 and denormals, infinity for infinity.
+    /// `x = log x`: NaN below 0, minus infinity for 0, infinity for infinity. Where denormals count
+    /// as 0, they do.
     pub fn apply(&self, b: &mut Builder, x: V) {
+        let [n, f, p, c, raised] = [(); 5].map(|()| b.vector());
+        // Denormals become normal: `raised` is by how many powers of two.
+        b.constant(c, f32::MIN_POSITIVE);
+        b.arith(Arith::Less, n, x, c);
+        b.constant(c, Log::RAISED);
+        b.arith(Arith::And, raised, n, c);
+        b.push(Inst::Pow2 { dst: f, src: raised });
+        b.arith(Arith::Mul, x, x, f);
         let special = Special::of(b, x);
-        let [n, f, p, c] = [(); 4].map(|()| b.vector());
         b.constant(c, f32::MAX);
         b.arith(Arith::Min, x, c, x);
         // The exponent of x times the square root of 2 is the one that brings x nearest to 1.
@@ -219,6 +229,7 @@ impl Log {
         b.arith(Arith::Sub, p, c, p);
         b.push(Inst::Pow2 { dst: f, src: f });
         b.push(Inst::Pow2 { dst: p, src: p });
+        b.arith(Arith::Sub, n, n, raised);
         b.arith(Arith::Mul, x, x, f);
         b.arith(Arith::Mul, f, x, p);
         b.constant(c, 1.0);
@@ -236,7 +247,7 @@ impl Log {
         b.constant(c, Log::LN2[0]);
         b.multiply_add(p, n, c);
         special.mend(b, x, p);
-        b.release([n, f, p, c]);
+        b.release([n, f, p, c, raised]);
     }
 }
 

@@ -45,8 +45,9 @@ struct Registers<'a> {
 }
 
 impl<'a> Code<'a> {
-    /// The code of an expression.
-    pub fn new(expression: &'a Expression) -> Self {
+    /// The code of an expression. A product that is added is rounded with the sum if it
+    /// `contracts`.
+    pub fn new(expression: &'a Expression, contracts: bool) -> Self {
         let steps = &expression.steps;
         let reads =
             |wanted: usize| expression.terms().filter(|&term| term == Term::Step(wanted)).count();
@@ -60,7 +61,7 @@ impl<'a> Code<'a> {
         let mut ways = vec![Way::Plain; steps.len()];
         for (at, step) in steps.iter().enumerate() {
             match *step {
-                Step::Binary(Binary::Add, [a, b]) => {
+                Step::Binary(Binary::Add, [a, b]) if contracts => {
                     let sum = [(b, a), (a, b)];
                     let found = sum
                         .into_iter()

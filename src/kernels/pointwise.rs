@@ -25,7 +25,7 @@ pub fn lower(
     let shape = &dst.geometry.ty.shape;
     let mut views = vec![View::whole(dst)];
     views.extend(sources.iter().map(|source| View::broadcast(source, shape.len())));
-    let kernel = Pointwise { expression };
+    let kernel = Pointwise { expression, contracts: sink.machine.contracts() };
     let mut pieces = Vec::new();
     for loops in view::loops(shape, &views) {
         pieces.extend(loops.lower("pointwise", &kernel, sink)?);
@@ -35,6 +35,8 @@ pub fn lower(
 
 struct Pointwise<'a> {
     expression: &'a Expression,
+    /// Whether a product and its sum are rounded once.
+    contracts: bool,
 }
 
 impl Kernel for Pointwise<'_> {
@@ -52,7 +54,7 @@ impl Kernel for Pointwise<'_> {
     ) -> Result<Program, OverBudget> {
         let mut b = Builder::new(name, target, operands);
         let pointers = (0..operands).map(|i| b.arg(i)).collect();
-        let emit = Emit { code: Code::new(self.expression), pointers };
+        let emit = Emit { code: Code::new(self.expression, self.contracts), pointers };
         emit.level(&mut b, levels);
         b.finish()
     }

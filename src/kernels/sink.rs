@@ -46,6 +46,8 @@ pub struct Machine {
     pub precision: Precision,
     /// How the sums of images are added up that are computed directly.
     pub images: Summation,
+    /// Whether results must have the same bits on every machine.
+    pub portable: bool,
 }
 
 /// Chunks that each thread should get if the work is mostly memory traffic, so that threads of
@@ -57,7 +59,22 @@ impl Machine {
     pub fn new(target: Target, threads: usize, cache_bytes: usize, vendor: Vendor) -> Self {
         let rates = Rates::of(vendor, target, cache_bytes);
         let (precision, images) = (Precision::Full, Summation::Chain);
-        Machine { target, threads, cache_bytes, rates, precision, images }
+        Machine { target, threads, cache_bytes, rates, precision, images, portable: false }
+    }
+
+    /// The machine for which everything is chosen that changes rounding: this one, or one that
+    /// stands for all, a server CPU with AVX2.
+    pub fn rounding(&self) -> Self {
+        match self.portable {
+            true => Machine::new(Target::AVX2, self.threads, 1 << 20, Vendor::Amd),
+            false => *self,
+        }
+    }
+
+    /// Whether a product and its sum may be rounded once. Where bits must be the same everywhere
+    /// they are not: which operators share a kernel can depend on the batch.
+    pub fn contracts(&self) -> bool {
+        !self.portable
     }
 
     /// The number of chunks into which a region with little arithmetic is cut.

@@ -78,14 +78,14 @@ impl<'a> Site<'a> {
         Some(Site { conv, weights, computed, shapes, machine })
     }
 
-    /// The sites for which algorithms are judged: the same with one image and fixed numbers of
-    /// threads.
-    pub fn judged(&self) -> [Self; JUDGED_THREADS.len()] {
+    /// The sites for which algorithms are judged: the same on a machine, with one image and fixed
+    /// numbers of threads.
+    pub fn judged(&self, machine: &Machine) -> [Self; JUDGED_THREADS.len()] {
         JUDGED_THREADS.map(|threads| {
             let mut one = *self;
             let Shapes { src, residual, projected, dst, .. } = &mut one.shapes;
             [src, dst].into_iter().chain(residual).chain(projected).for_each(|s| s[0] = 1);
-            one.machine.threads = threads;
+            one.machine = Machine { threads, ..*machine };
             one
         })
     }

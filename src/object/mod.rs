@@ -52,6 +52,7 @@ use crate::compiler::Network;
 use crate::error::Error;
 use crate::kernels::sink::ALIGN;
 use crate::passes;
+use crate::runtime::fpenv::Denormals;
 
 use interface::Interface;
 
@@ -139,7 +140,8 @@ pub fn export(network: &Network, how: &Export) -> Result<Exported, ExportFailure
         lowered.thread_bytes,
         segment.bytes().len(),
     );
-    let object = object(&cranelift, &image, &interface, segment.bytes())?;
+    let denormals = options.numerics.denormals();
+    let object = object(&cranelift, &image, &interface, segment.bytes(), denormals)?;
     Ok(Exported {
         object,
         weights: (how.weights == Weights::Beside).then(|| segment.bytes().to_vec()),
@@ -158,6 +160,7 @@ fn object(
     image: &Image,
     interface: &Interface,
     weights: &[u8],
+    denormals: Denormals,
 ) -> Result<Vec<u8>, ExportFailure> {
     let refused = |e: &dyn std::fmt::Display| ExportFailure::Object(e.to_string());
     let builder = ObjectBuilder::new(
@@ -171,7 +174,8 @@ fn object(
         Weights::Inside => Some(define(&mut module, interface, weights).map_err(|e| refused(&e))?),
         Weights::Beside => None,
     };
-    let modes = mode::define(&mut module, cranelift, &interface.name).map_err(|e| refused(&e))?;
+    let modes = mode::define(&mut module, cranelift, &interface.name, denormals);
+    let modes = modes.map_err(|e| refused(&e))?;
     entry::define(&mut module, cranelift, (image, &linked), interface, (data, modes))
         .map_err(|e: CodegenError| refused(&e))?;
     module.finish().emit().map_err(|e| refused(&e))

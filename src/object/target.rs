@@ -86,7 +86,7 @@ const ROWS: [Row; 8] = [
         fixed: Some(Fixed {
             triple: "aarch64-unknown-linux-gnu",
             level: None,
-            isa: Isa::Baseline,
+            isa: Isa::Neon,
             cache_bytes: 512 * KIB,
             compiler: "aarch64-linux-gnu-gcc",
         }),
@@ -97,7 +97,7 @@ const ROWS: [Row; 8] = [
         fixed: Some(Fixed {
             triple: MAC_ARM,
             level: None,
-            isa: Isa::Baseline,
+            isa: Isa::Neon,
             cache_bytes: 4096 * KIB,
             compiler: "cc -arch arm64",
         }),
@@ -168,7 +168,7 @@ impl ExportTarget {
             Some(fixed) => Machine::new(target, threads, fixed.cache_bytes, Vendor::Other),
             None => Machine::new(target, threads, core_cache_bytes(), Vendor::host()),
         };
-        Machine { precision: numerics.precision(), images: numerics.images(), ..machine }
+        numerics.on(machine)
     }
 
     pub(super) fn cranelift(self) -> Result<Cranelift, CodegenError> {

@@ -9,7 +9,7 @@ use crate::codegen::code::{Bases, CodeSpace};
 use crate::interned::{self, Name};
 use crate::kernels::Algorithm;
 
-use super::fpenv::RunMode;
+use super::fpenv::{Denormals, RunMode};
 use super::threads::{ThreadPool, Turn};
 use super::trace::{Clocks, RunTrace};
 use super::weights::Segment;
@@ -54,13 +54,14 @@ pub(crate) struct Compiled {
     pub(crate) thread_bytes: usize,
     pub(crate) steps: Vec<StepInfo>,
     pub(crate) pool: ThreadPool,
+    pub(crate) denormals: Denormals,
 }
 
 /// The caller of any run must hold the context of `bases` exclusively, and `bases` must be those of
 /// its threads.
 impl Compiled {
     pub(super) fn run(&self, bases: &[Bases]) {
-        let _mode = RunMode::new();
+        let _mode = RunMode::new(self.denormals);
         let mut turn = self.pool.turn();
         for step in 0..self.steps.len() {
             self.step(step, bases, &mut turn);
@@ -69,7 +70,7 @@ impl Compiled {
 
     /// As [`Compiled::run`]; also returns how long each step took.
     pub(super) fn run_timed(&self, bases: &[Bases], times: &mut [Duration]) {
-        let _mode = RunMode::new();
+        let _mode = RunMode::new(self.denormals);
         let mut turn = self.pool.turn();
         for (step, time) in times.iter_mut().enumerate() {
             let start = Instant::now();
@@ -80,7 +81,7 @@ impl Compiled {
 
     /// As [`Compiled::run`]; also returns when each thread worked on each step.
     pub(super) fn run_traced(&self, bases: &[Bases]) -> RunTrace {
-        let _mode = RunMode::new();
+        let _mode = RunMode::new(self.denormals);
         let mut turn = self.pool.turn();
         let mut clocks = Clocks::new(turn.threads());
         for (number, step) in self.steps.iter().enumerate() {

@@ -25,6 +25,7 @@ use crate::kernels::sink::ARENA;
 use crate::report::compilation::CompileReport;
 
 use super::compiled::Compiled;
+use super::fpenv::Denormals;
 use super::model::{Body, Model, Port, Program, StepInfo};
 use super::threads::ThreadPool;
 
@@ -139,7 +140,14 @@ fn model(numbers: Numbers, isa: Isa, threads: usize) -> Result<Model, Error> {
         kernels: 1,
         ..CompileReport::unplanned(isa, arena_bytes)
     };
-    let compiled = Compiled { code, weights: Vec::new(), thread_bytes: 0, steps: vec![step], pool };
+    let compiled = Compiled {
+        code,
+        weights: Vec::new(),
+        thread_bytes: 0,
+        steps: vec![step],
+        pool,
+        denormals: Denormals::Zero,
+    };
     let body = Body::Compiled(Box::new(compiled));
     let program = Program { inputs: Vec::new(), outputs: vec![output], arena_bytes, body };
     Ok(Model { program: Arc::new(program), report: Arc::new(report), origin: None })

@@ -23,7 +23,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::fpenv::RunMode;
+use super::fpenv::ThreadMode;
 
 /// What is done for a chunk: `(worker, chunk)`; workers are numbered from 0, the caller.
 pub type Job<'a> = dyn Fn(usize, u64) + Sync + 'a;
@@ -66,7 +66,7 @@ impl Pool {
     /// A pool of `threads` threads, 1 to [`most_threads`], including the caller: `threads - 1`
     /// workers are started.
     ///
-    /// Workers run in the mode of [`RunMode`]; the caller sets its own mode.
+    /// Workers compute in the floating-point mode of the thread that runs a job.
     ///
     /// # Errors
     /// If the system refuses to start that many threads; those already started are stopped.
@@ -242,6 +242,8 @@ struct Shared {
 #[derive(Clone, Copy)]
 struct Task {
     chunks: u64,
+    /// The caller's.
+    mode: ThreadMode,
     job: *const Job<'static>,
 }
 
@@ -271,7 +273,7 @@ impl Shared {
         // workers inside the gate. This function returns only once the gate is closed and they have
         // left, so all uses are within the lifetime.
         let job = unsafe { std::mem::transmute::<*const Job<'_>, *const Job<'static>>(job) };
-        let task = Task { chunks, job };
+        let task = Task { chunks, mode: ThreadMode::of_this_thread(), job };
         // SAFETY: the gate is closed and no worker is inside, as the last `run` left it. We are the
         // only holder of `busy`, so nothing else writes.
         unsafe { *self.task.get() = Some(task) };
@@ -337,11 +339,11 @@ impl Shared {
 
     /// A worker's main loop.
     fn work(&self, worker: usize) {
-        let _mode = RunMode::new();
         let mut seen = 0;
         while let Some(gate) = self.next_job(seen) {
             seen = gate >> NUMBER;
             if let Some(task) = self.join(gate) {
+                task.mode.adopt();
                 self.share(worker, task);
                 self.gate.0.fetch_sub(1, Ordering::Release);
             }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::kernels::Algorithm;
 use crate::kernels::problem::ConvProblem;
 use crate::noise::{LIMITS, Quartiles};
-use crate::options::{Numerics, Options};
+use crate::options::Options;
 use crate::passes::PassSelection;
 use crate::runtime::model::{Context, Model};
 
@@ -115,7 +115,7 @@ impl FromIterator<Layer> for Tuned {
 
 /// Times the algorithms of each distinct layer of a network that has a choice, with the layers in
 /// the network's order. `progress` receives the number of candidates that are done, and the total.
-/// With [`Numerics::Exact`] there is no choice.
+/// With numerics that leave no choice ([`Numerics::choice`](crate::Numerics::choice)) there are none.
 ///
 /// A layer is timed alone, with weights as far away in the memory hierarchy as in a network.
 /// Algorithms take turns, so that a machine that slows down affects all of them. Layers whose times
@@ -158,7 +158,7 @@ pub fn measure(network: &Network, progress: &mut dyn FnMut(u64, u64)) -> Result<
 
 /// The distinct layers with a choice, not yet timed.
 fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
-    if options.numerics == Numerics::Exact {
+    if options.numerics.choice().is_some() {
         return Ok(Vec::new());
     }
     let (_, machine) = compile::machine(options)?;

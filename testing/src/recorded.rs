@@ -154,7 +154,7 @@ pub fn judge(
                 *busy.entry(algorithm).or_default() += time * record.machine.threads as f64;
             }
         }
-        let (choice, _) = Choice::cheapest(&site);
+        let (choice, _) = Choice::cheapest(&site, &site.machine);
         verdict.chosen += uses as f64 * busy.get(&choice.algorithm)?;
         verdict.best += uses as f64 * busy.values().copied().fold(f64::INFINITY, f64::min);
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use resnetc::runtime::fpenv::{Denormals, RunMode};
 use resnetc::runtime::pool::{Pool, default_threads, most_threads};
 use resnetc::{Compiler, Options};
 
@@ -171,22 +172,29 @@ fn so_many_threads_as_make_no_sense_are_refused() {
     }
 }
 
-/// Workers run with `RunMode`; the caller's mode does not change.
+/// Workers compute in the mode of the thread that runs the job, whatever it was before.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
-fn workers_flush_denormal_numbers() {
+fn workers_have_the_callers_mode() {
     let pool = pool(3);
     let together = std::sync::Barrier::new(3);
     let products: Vec<AtomicU32> = (0..3).map(|_| AtomicU32::new(u32::MAX)).collect();
-    for _ in 0..20 {
+    for turn in 0..20 {
+        let denormals = if turn % 2 == 0 { Denormals::Zero } else { Denormals::Kept };
+        let guard = RunMode::new(denormals);
         // One chunk for each thread, since none ends before all have begun.
         pool.run(3, &|worker, _| {
             together.wait();
             let product = std::hint::black_box(1e-20f32) * std::hint::black_box(1e-20f32);
             products[worker].store(product.to_bits(), Ordering::Relaxed);
         });
+        drop(guard);
         let bits: Vec<u32> = products.iter().map(|p| p.swap(u32::MAX, Ordering::Relaxed)).collect();
-        assert_eq!(bits, [(1e-20f32 * 1e-20).to_bits(), 0, 0]);
+        let expected = match denormals {
+            Denormals::Zero => 0,
+            Denormals::Kept => (1e-20f32 * 1e-20).to_bits(),
+        };
+        assert_eq!(bits, [expected; 3]);
     }
 }
 

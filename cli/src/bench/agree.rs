@@ -96,7 +96,7 @@ pub(super) fn tolerance(network: &Network) -> f64 {
     };
     let all: f64 = graph.nodes().filter(|&n| graph.node(n).op.is_computed()).map(roundings).sum();
     let weights = match network.options().numerics {
-        Numerics::Fast | Numerics::Exact => 0.0,
+        Numerics::Fast | Numerics::Portable | Numerics::Exact => 0.0,
         Numerics::Half => {
             let layers = graph.nodes().filter(|&n| macs(graph, n) > 0).count();
             WEIGHTS * DEVIATIONS * (layers as f64).sqrt()

@@ -73,6 +73,7 @@ fn rungs(network: &Network, seed: u64) -> Result<Vec<Rung>, Failure> {
     let numerics = |numerics| options.clone().numerics(numerics);
     let reuse = |reuse| options.clone().reuse(reuse);
     rungs.extend([
+        rung("the same bits everywhere", Group::Choice, None, numerics(Numerics::Portable)),
         rung("direct convolution only", Group::Choice, None, numerics(Numerics::Exact)),
         rung("weights of 16 bits", Group::Choice, None, numerics(Numerics::Half)),
     ]);

@@ -75,6 +75,7 @@ fn choices(options: &Options) -> Vec<String> {
     };
     let numerics = match options.numerics {
         Numerics::Fast => None,
+        Numerics::Portable => Some("portable numerics".to_owned()),
         Numerics::Exact => Some("exact numerics".to_owned()),
         Numerics::Half => Some("16-bit weights".to_owned()),
     };

@@ -149,10 +149,8 @@ fn command(args: &Args, folder: &Path, input: &str) -> String {
         words.push(format!("--isa {}", isa.name()));
     }
     words.extend(threads.map(|n| format!("--threads {n}")));
-    match numerics {
-        Numerics::Fast => {}
-        Numerics::Exact => words.push("--numerics exact".to_owned()),
-        Numerics::Half => words.push("--numerics half".to_owned()),
+    if numerics != Numerics::default() {
+        words.push(format!("--numerics {}", numerics.name()));
     }
     match passes {
         PassSelection::All => {}

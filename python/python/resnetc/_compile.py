@@ -47,7 +47,7 @@ def compile(
     threads: int | None = None,
     batch: int | None = None,
     isa: str | None = None,
-    numerics: Literal["fast", "half", "exact"] | None = None,
+    numerics: Literal["fast", "portable", "half", "exact"] | None = None,
     outputs: str | Sequence[str] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     dims: Mapping[str, int] | None = None,
@@ -72,7 +72,8 @@ def compile(
     - `threads`: threads of a run; by default as many as the process may use.
     - `batch`: images in one run; by default as many as the model declares, or 1.
     - `isa`: the instruction set, one of `resnetc.isas()`; by default "auto", the widest one.
-    - `numerics`: "fast", the default; "exact", only algorithms that round no more than direct
+    - `numerics`: "fast", the default; "portable", as "fast" with the same bits on every CPU that has
+      fused multiply-adds; "exact", so, too, and only algorithms that round no more than direct
       convolution; or "half", as "fast" with weights of 16 bits.
     - `outputs`: names of the outputs to compute, in this order; any value or module of the network
       can be named ("layer4"). By default all outputs.

@@ -6,6 +6,11 @@ use crate::codegen::vir::Target;
 /// body no longer fits the micro-op cache (4096 entries on Zen 3).
 pub(super) const UNROLL_LIMIT: usize = 2500;
 
+/// The maximum number of steps in such a body where each lane sees its own channels. There, the
+/// order of a sum depends on it, so it must not depend on the tile: it is the number of steps of
+/// the largest tile that fits.
+pub(super) const UNROLLED_STEPS: usize = 45;
+
 /// Columns of the kernel whose weights are held in registers at once where each lane sees its own
 /// channels.
 pub(super) const HELD: usize = 3;

@@ -12,7 +12,7 @@ use crate::codegen::vir::{Builder, Count, Inst, Mem, P, V};
 use crate::kernels::geometry::F32;
 
 use super::ahead::Panels;
-use super::budget::{HELD, UNROLL_LIMIT};
+use super::budget::{HELD, UNROLLED_STEPS};
 use super::micro::{Micro, Sum};
 
 /// The values of a block.
@@ -35,8 +35,7 @@ impl Micro {
     ) {
         let (rows, row_step) = sum.tap_rows;
         let (columns, column_step) = sum.tap_columns;
-        let per_step = acc.len() * (self.vectors + 1) + self.vectors;
-        let whole = columns * channels.len() * per_step <= UNROLL_LIMIT;
+        let whole = columns * channels.len() <= UNROLLED_STEPS;
         let unrolled = if whole { columns } else { 1 };
         let turns = columns / unrolled;
         let steps = unrolled * channels.len();

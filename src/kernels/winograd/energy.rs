@@ -103,7 +103,7 @@ impl Energy {
         self.columns(&mut b, 1, 1);
         let pairs = (self.pixels - 1) / 2;
         // Many at a time, to hide the latency of additions and reads.
-        let together = (self.target.vectors - OTHERS) / 2;
+        let together = ((self.target.vectors - OTHERS) / (2 * self.parts())).max(1);
         if pairs >= together {
             b.repeat(Count::Fixed((pairs / together) as u32), |b| self.columns(b, together, 2));
         }
@@ -123,10 +123,17 @@ impl Energy {
         b.finish()
     }
 
+    /// Vectors of a block. Each has sums of its own, so that the order of a sum does not depend on
+    /// the number of lanes: whether a row is computed directly is the same on every CPU.
+    fn parts(&self) -> usize {
+        16 / self.target.lanes
+    }
+
     /// The next `count` columns, of `width` pixels each.
     fn columns(&self, b: &mut Builder, count: usize, width: usize) {
         let (src, gains, dst) = (b.arg(0), b.arg(1), b.arg(2));
-        let sums: Vec<Vec<V>> = (0..count).map(|_| b.vectors(width)).collect();
+        let parts = self.parts();
+        let sums: Vec<Vec<V>> = (0..count).map(|_| b.vectors(width * parts)).collect();
         sums.iter().flatten().for_each(|&sum| b.constant(sum, 0.0));
         let block = b.pointer(src);
         let gain = b.pointer(gains);
@@ -141,7 +148,15 @@ impl Energy {
         b.release_pointer(block);
         b.release_pointer(gain);
         for (i, sums) in sums.iter().enumerate() {
-            sums[1..].iter().for_each(|&sum| b.arith(Arith::Add, sums[0], sums[0], sum));
+            for (part, &sum) in sums.iter().enumerate().skip(parts) {
+                b.arith(Arith::Add, sums[part % parts], sums[part % parts], sum);
+            }
+            // Halves of the block, then halves of these sums, as lanes are summed.
+            for half in (0..parts.ilog2()).rev().map(|bit| 1 << bit) {
+                for part in 0..half {
+                    b.arith(Arith::Add, sums[part], sums[part], sums[part + half]);
+                }
+            }
             b.sum_lanes(sums[0]);
             b.store_first(dst.at(i as i64 * F32), sums[0]);
         }
@@ -154,7 +169,7 @@ impl Energy {
     fn add(&self, b: &mut Builder, sums: &[Vec<V>], [block, gains]: [P; 2], live: u16) {
         let lanes = self.target.lanes;
         let [gain, value] = [b.vector(), b.vector()];
-        for first in (0..16i32).step_by(lanes) {
+        for (part, first) in (0..16i32).step_by(lanes).enumerate() {
             let all = u16::MAX >> (16 - lanes);
             let live = live >> first & all;
             if live == 0 {
@@ -162,7 +177,8 @@ impl Energy {
             }
             let lane = first as i64 * F32;
             b.load(gain, gains.at(lane));
-            for (pixel, &sum) in sums.iter().flatten().enumerate() {
+            let of_part = sums.iter().flatten().skip(part).step_by(self.parts());
+            for (pixel, &sum) in of_part.enumerate() {
                 b.load(value, block.at(pixel as i64 * 64 + lane));
                 b.arith(Arith::Mul, value, value, gain);
                 if live != all {

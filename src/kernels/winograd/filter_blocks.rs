@@ -79,7 +79,7 @@ fn filter_buffer(form: &Tiling, channels: usize, lanes: usize) -> i64 {
 /// because it determines where sums are rounded.
 fn channels_together(form: &Tiling, machine: &Machine) -> usize {
     let channel = form.elements() * 16 * F32 as usize;
-    let fitting = machine.cache_bytes / 24 / channel / 16 * 16;
+    let fitting = machine.rounding().cache_bytes / 24 / channel / 16 * 16;
     fitting.max(32).min(form.inputs)
 }
 

@@ -38,12 +38,15 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// Segments as equal as possible, whose memory fits half of the core's cache.
+    /// Segments as equal as possible, whose memory fits half of the core's cache: that of the
+    /// machine by which such choices are made.
     pub(super) fn of(form: &Phased, machine: &Machine) -> Self {
-        let target = machine.target;
         let all = form.tiling.tiles[1];
-        let vectors = vectors(&form.tiling, all, target);
-        let blocks = vectors * target.lanes / 16;
+        let vectors_of = |machine: &Machine| vectors(&form.tiling, all, machine.target);
+        let vectors = vectors_of(machine);
+        let machine = &machine.rounding();
+        let target = machine.target;
+        let blocks = vectors_of(machine) * target.lanes / 16;
         let fits = |tiles: &usize| {
             let memory = Memory::of(form, *tiles, blocks, target);
             memory.bytes as usize <= machine.cache_bytes / 2

@@ -322,7 +322,7 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
             Inst::Broadcast { dst, src } => *self.at(dst) = [self.read(inst, src, 1)?[0]; LANES],
             Inst::LoadFirst { dst, src } => {
                 let mut lanes = [0.0; LANES];
-                lanes[0] = self.read(inst, src, 1)?[0];
+                lanes[0] = f32::from_bits(u32::from_le_bytes(self.bytes(inst, src)?));
                 *self.at(dst) = lanes;
             }
             Inst::Shuffle { dst, src, order } => {

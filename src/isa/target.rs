@@ -48,6 +48,23 @@ impl Target {
     /// The maximum number of tile registers.
     pub const MOST_TILES: usize = 8;
 
+    /// The target of code with at most this many lanes on the same machine. AVX2 comes with
+    /// AVX-512, but products of bytes in its vectors do not.
+    pub fn narrowed(self, lanes: usize) -> Target {
+        if self.lanes <= lanes {
+            return self;
+        }
+        Target {
+            lanes,
+            vectors: 16,
+            tiles: 0,
+            pair_sums: false,
+            selects: false,
+            dot: self.dot.min(IntegerDot::Pairs),
+            ..self
+        }
+    }
+
     /// Bytes of a vector register.
     pub fn vector_bytes(self) -> i64 {
         (self.lanes * 4) as i64

@@ -6,7 +6,6 @@ use proptest::test_runner::TestCaseError;
 use resnetc::Isa;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
-use resnetc::isa::IntegerDot;
 
 use super::support::{Given, compare, compiled, emulated, processed};
 use resnetc_testing::host::runs;
@@ -27,7 +26,7 @@ fn pairs(target: Target, at: i64) -> Program {
     keep(&mut b, 2);
     b.widen_bytes(result, b.arg(0).at(at));
     keep(&mut b, 3);
-    if target.dot >= IntegerDot::Lanes {
+    if target.pair_sums {
         b.push(Inst::Copy { dst: result, src: x });
         b.pair_sum(result, x, y);
         keep(&mut b, 4);
@@ -104,8 +103,15 @@ proptest! {
             (Isa::Avx2, Target::AVX2),
             (Isa::AvxVnni, Target { lanes: 4, ..Target::AVX_VNNI }),
             (Isa::AvxVnni, Target::AVX_VNNI),
+            (Isa::Avx512, Target::AVX512),
             (Isa::Avx512Vnni, Target::AVX512_VNNI),
         ];
+        for cranelift in [Cranelift::host().unwrap(), Cranelift::oldest().unwrap()] {
+            let program = pairs(Target::V128, at);
+            let found = compiled(&cranelift, &program, Isa::Baseline, &given).unwrap();
+            let outcome = compare(&found, &emulated(&program, &given, true));
+            outcome.map_err(|e| TestCaseError::fail(format!("{e}\n{program}")))?;
+        }
         for (isa, target) in targets {
             let program = pairs(target, at);
             let expected = emulated(&program, &given, true);
@@ -129,7 +135,7 @@ proptest! {
                 prop_assert_eq!(found(1, lane), both(i16::wrapping_sub));
                 let product = |i: usize| i64::from(of(i).0) * i64::from(of(i).1);
                 prop_assert_eq!(found(2, lane), (product(0) + product(1)) as u32);
-                if target.dot >= IntegerDot::Lanes {
+                if target.pair_sums {
                     let before = i64::from(of(1).0) << 16 | i64::from(of(0).0 as u16);
                     prop_assert_eq!(found(4, lane), (before + product(0) + product(1)) as u32);
                 }

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use resnetc::Isa;
 use resnetc::codegen::vir::Target;
 use resnetc::host::cpu::Vendor;
+use resnetc::isa::ISAS;
 use resnetc::kernels::Operand;
 use resnetc::kernels::conv::PLANAR_BYTES_BEYOND;
 use resnetc::kernels::rates::Rates;
@@ -28,11 +28,8 @@ use super::{max, pads};
 
 /// Every engine that this machine can run.
 fn engines() -> Vec<Engine> {
-    let narrow = Target { lanes: 4, ..Target::AVX2 };
-    let targets = [narrow, Target::AVX2, Target::AVX_VNNI, Target::AVX512_VNNI, Target::AMX];
-    let native = [Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni, Isa::Amx].into_iter();
-    let mut engines = targets.map(Engine::Emulator).to_vec();
-    engines.extend(native.filter(|&isa| runs(isa)).map(Engine::Native));
+    let mut engines: Vec<Engine> = ISAS.map(|isa| Engine::Emulator(isa.target())).to_vec();
+    engines.extend(ISAS.into_iter().filter(|&isa| runs(isa)).map(Engine::Native));
     engines
 }
 

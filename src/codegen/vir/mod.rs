@@ -208,11 +208,12 @@ pub enum Inst {
         /// The value.
         src: Mem,
     },
-    /// One value into the first lane; the other lanes are 0. Only on targets that multiply by lanes.
+    /// One value, or four bytes, into the first lane; the other lanes are 0. Only on targets that
+    /// multiply by lanes.
     LoadFirst {
         /// Result.
         dst: V,
-        /// The value.
+        /// The first byte, at any address.
         src: Mem,
     },
     /// `lanes` consecutive values, each group of four in another order: lane `l` becomes value

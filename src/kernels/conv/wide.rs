@@ -155,7 +155,8 @@ impl WideSource {
     /// The rows of a band.
     fn widen(&self, chunks: &Chunks, target: Target) -> Widen {
         Widen {
-            target,
+            // A vector is at most a unit in 16 bits.
+            target: target.narrowed(UNIT / 2),
             units: self.units,
             unit_step: self.unit_step,
             rows: self.rows,

@@ -26,7 +26,7 @@ use super::super::{Class, Tiling};
 use super::cost::{value_element, value_tile, widest};
 use super::filters::Packing;
 use super::plan::Plan;
-use super::programs::{Inputs, Outputs, SHORTS, SUMS, input_target};
+use super::programs::{HALF, Inputs, Outputs, SHORTS, SUMS};
 
 /// Lowers a convolution by its plan.
 ///
@@ -137,7 +137,8 @@ impl Parts<'_> {
         let src = layer.operands.src.geometry.strides();
         let advance = form.transforms.advance() as i64;
         let program = Inputs {
-            target: input_target(sink.machine.target),
+            // A vector is the channels of a block in 16 bits.
+            target: sink.machine.target.narrowed(HALF),
             matrix: form.transforms.input.clone(),
             rows: form.transforms.seen(class.rows),
             runs: form.input_runs(),

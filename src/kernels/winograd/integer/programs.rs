@@ -1,7 +1,6 @@
 //! The transforms as vector programs: bytes to 16-bit integers, and sums in 32 bits to results.
 
 use crate::codegen::vir::{Builder, Count, Integer, Mem, OverBudget, P, Program, Shift, Target, V};
-use crate::isa::IntegerDot;
 use crate::kernels::conv::bytes::Rounding;
 use crate::kernels::conv::heads::{Head, HeadPlace};
 use crate::kernels::geometry::F32;
@@ -243,9 +242,4 @@ fn products(
         }
     }
     b.release(inputs);
-}
-
-/// The target of the input's transform: a vector is the channels of a block in 16 bits.
-pub(super) fn input_target(target: Target) -> Target {
-    Target { lanes: HALF, vectors: 16, tiles: 0, selects: false, dot: IntegerDot::Pairs, ..target }
 }

@@ -28,6 +28,7 @@
 //! | [`Model`], [`Port`], [`Context`] | a compiled network, its inputs and outputs, and the memory of a run |
 //! | [`ThreadPool`] | threads that several models share |
 //! | [`Array`], [`Number`], [`DType`], [`Element`] | elements of every type, and which of them a network accepts |
+//! | [`Digest`] | whether two machines computed the same |
 //! | [`errors`] | what can go wrong, each with a stable code |
 //! | [`report`], [`profile`], [`CompileReport`] | what the compiler did and what runs cost, as data |
 //! | [`cache`] | compiled networks in a folder |
@@ -59,6 +60,7 @@ pub mod compile;
 pub mod compiler;
 #[doc(hidden)]
 pub mod description;
+mod digest;
 #[doc(hidden)]
 pub mod error;
 mod error_code;
@@ -102,6 +104,7 @@ pub use array::{Array, Number};
 pub use compile::{CacheUse, CompileReport, Interpreted};
 pub use compiler::{Compiler, Network};
 pub use description::Description;
+pub use digest::Digest;
 #[doc(inline)]
 pub use errors::{ElementError, Error, ErrorCode, RunError};
 pub use import::onnx::{Dim, InputInfo};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use resnetc::ir::memory::{NoMemory, copied};
 use resnetc::ir::{DType, Graph, Tensor};
 use resnetc::one_line::path_line;
-use resnetc::{Array, Model, Number};
+use resnetc::{Array, Digest, Model, Number};
 use serde::Serialize;
 
 use crate::args::Common;
@@ -35,6 +35,10 @@ pub(crate) struct Args {
     input: Option<PathBuf>,
     #[command(flatten)]
     target: Target,
+    /// Print a digest of each output: with --numerics portable or exact it is the same on every
+    /// machine
+    #[arg(long)]
+    hash: bool,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -74,6 +78,8 @@ struct OutputReport {
     name: String,
     shape: Vec<usize>,
     dtype: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
     /// The largest values of each row, if the output is a matrix of floats.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     top: Vec<Vec<Entry>>,
@@ -139,6 +145,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let model = network.compile()?;
     interpret::warn(&model);
     cached::remark(&model);
+    if args.hash {
+        args.remark_hash(&model);
+    }
     let (results, time) = compute(&model, &inputs)?;
     let difference = file.as_ref().map(|f| compare(f, &results)).transpose()?.flatten();
     if files.are_wanted() {
@@ -154,6 +163,19 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 impl Args {
+    /// Says where the hash of an output is of this machine alone.
+    fn remark_hash(&self, model: &Model) {
+        if model.report().interpreted.is_some() {
+            output::note("the interpreter computes other bits than machine code");
+        } else if !self.common.model.numerics.is_portable() {
+            let name = self.common.model.numerics.name();
+            output::note(&format!(
+                "with --numerics {name}, other machines may compute other bits; --numerics \
+                 portable and exact give the same everywhere"
+            ));
+        }
+    }
+
     /// The files that the command reads.
     fn reads(&self) -> Vec<&Path> {
         let mut files = self.common.reads(&self.model);
@@ -229,7 +251,8 @@ fn report(
     results: &[Output],
     difference: Option<(f64, f64)>,
 ) -> Result<Report, Failure> {
-    let outputs = results.iter().map(output_report).collect::<Result<_, _>>();
+    let outputs = results.iter().map(|output| output_report(output, args.hash));
+    let outputs = outputs.collect::<Result<_, _>>();
     Ok(Report {
         model: path_line(&args.model),
         isa: engine_name(model),
@@ -243,7 +266,8 @@ fn report(
     })
 }
 
-fn output_report(Output { name, tensor, dtype }: &Output) -> Result<OutputReport, NoMemory> {
+fn output_report(output: &Output, hash: bool) -> Result<OutputReport, NoMemory> {
+    let Output { name, tensor, dtype } = output;
     let top = match *tensor.shape() {
         [_, classes] if classes > TOP && dtype.is_float() => {
             let rows = tensor.data().chunks_exact(classes).take(ROWS);
@@ -256,6 +280,7 @@ fn output_report(Output { name, tensor, dtype }: &Output) -> Result<OutputReport
         name: name.to_owned(),
         shape: tensor.shape().to_vec(),
         dtype: dtype.name(),
+        hash: hash.then(|| Digest::of(tensor.shape(), tensor.data()).to_string()),
         top,
         first_values: Shown::all(first, *dtype)?,
     })
@@ -291,6 +316,9 @@ fn text(report: &Report) -> String {
         let name = units::name(&output.name);
         let line = format!("output   \"{name}\" {} {dtype}", shape(&output.shape));
         let _ = writeln!(text, "{}", line.trim_end());
+        if let Some(hash) = &output.hash {
+            let _ = writeln!(text, "  hash   {hash}");
+        }
         for (row, entries) in output.top.iter().enumerate() {
             let list: Vec<String> =
                 entries.iter().map(|e| format!("{}: {:.4}", e.index, e.value)).collect();

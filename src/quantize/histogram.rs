@@ -61,7 +61,8 @@ impl Histogram {
         }
         if self.reach == 0.0 {
             // The power of two below or at the magnitude; the loop makes it the one above.
-            self.reach = most.log2().floor().exp2();
+            let (_, exponent) = libm::frexp(most);
+            self.reach = libm::ldexp(0.5, exponent);
         }
         while self.reach <= most {
             self.reach *= 2.0;

@@ -112,7 +112,7 @@ fn divergence(histogram: &[f64], bins: usize, levels: usize) -> f64 {
                 (true, false) => return f64::INFINITY,
                 (true, true) => {
                     let (p, q) = (exact / total, kept / inside);
-                    sum += p * (p / q).ln();
+                    sum += p * libm::log(p / q);
                 }
             }
         }

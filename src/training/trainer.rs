@@ -138,9 +138,9 @@ impl Trainer {
         let rate = self.rate as f32;
         self.input(names::RATE)?.fill(rate);
         if let Optimizer::AdamW { betas, .. } = self.optimizer {
-            let steps = i32::try_from(self.steps + 1).unwrap_or(i32::MAX);
+            let steps = (self.steps + 1) as f64;
             for (name, beta) in Rates::CORRECTIONS.into_iter().zip(betas) {
-                self.input(name)?.fill((1.0 - beta.powi(steps)) as f32);
+                self.input(name)?.fill((1.0 - libm::pow(beta, steps)) as f32);
             }
         }
         self.model.run(&mut self.context)?;

@@ -174,13 +174,13 @@ impl Filter {
 
 fn sinc(x: f64) -> f64 {
     let x = x * std::f64::consts::PI;
-    if x == 0.0 { 1.0 } else { x.sin() / x }
+    if x == 0.0 { 1.0 } else { libm::sin(x) / x }
 }
 
 fn hamming(x: f64) -> f64 {
     match x.abs() {
         x if x >= 1.0 => 0.0,
-        x => sinc(x) * (0.54 + 0.46 * (x * std::f64::consts::PI).cos()),
+        x => sinc(x) * (0.54 + 0.46 * libm::cos(x * std::f64::consts::PI)),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn clip(x: f64, lo: f64, hi: f64) -> f64 {
 
 /// `1 / (1 + exp(-x))`.
 pub(super) fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
+    1.0 / (1.0 + libm::exp(-x))
 }
 
 /// The error function. The series `2 / sqrt(pi) * exp(-x^2) * sum(2^n x^(2n+1) / (2n+1)!!)` has no
@@ -38,7 +38,7 @@ fn erf(x: f64) -> f64 {
         term *= 2.0 * x * x / odd;
         sum += term;
     }
-    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
+    std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-x * x) * sum
 }
 
 /// The larger; NaN where either is NaN, unlike `f64::max`.
@@ -64,10 +64,10 @@ pub(super) fn of_one(op: Unary, x: f64) -> f64 {
         Unary::Relu => relu(x),
         Unary::Clip { lo, hi } => clip(x, lo.into(), hi.into()),
         Unary::Sigmoid => sigmoid(x),
-        Unary::Tanh => x.tanh(),
+        Unary::Tanh => libm::tanh(x),
         Unary::Erf => erf(x),
-        Unary::Exp => x.exp(),
-        Unary::Log => x.ln(),
+        Unary::Exp => libm::exp(x),
+        Unary::Log => libm::log(x),
         Unary::Sqrt => x.sqrt(),
         Unary::Abs => x.abs(),
         Unary::Round => x.round_ties_even(),
@@ -87,7 +87,7 @@ pub(super) fn of_two(op: Binary, dtype: DType, a: f64, b: f64) -> f64 {
         Binary::Mul => dtype.wrapped((a as i64).wrapping_mul(b as i64)),
         Binary::Div => a / b,
         Binary::Max => greater(a, b),
-        Binary::Pow => a.powf(b),
+        Binary::Pow => libm::pow(a, b),
         Binary::Equal => f64::from(u8::from(a == b)),
         Binary::Less => f64::from(u8::from(a < b)),
         Binary::LessOrEqual => f64::from(u8::from(a <= b)),

@@ -114,7 +114,7 @@ pub(super) fn cross_entropy([x, target]: [&Value; 2]) -> Result<Vec<f64>, EvalEr
     let of_image = |(x, target): (&[f64], &[f64])| {
         // `f64::max` skips NaN, but the exponential of a NaN makes the sum one.
         let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let log = x.iter().map(|x| (x - max).exp()).sum::<f64>().ln();
+        let log = libm::log(x.iter().map(|x| libm::exp(x - max)).sum());
         x.iter().zip(target).map(|(x, t)| t * (log - (x - max))).sum()
     };
     Ok(collected(

@@ -50,8 +50,8 @@ pub(super) fn softmax(axis: usize, x: &Value) -> Result<Vec<f64>, EvalError> {
         let line = || (0..extent).map(|step| start + step * inner);
         // `f64::max` skips NaN, but the exponential of a NaN makes the sum one.
         let max = line().map(|i| result[i]).fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = line().map(|i| (result[i] - max).exp()).sum();
-        line().for_each(|i| result[i] = (result[i] - max).exp() / sum);
+        let sum: f64 = line().map(|i| libm::exp(result[i] - max)).sum();
+        line().for_each(|i| result[i] = libm::exp(result[i] - max) / sum);
     }
     Ok(result)
 }

@@ -81,7 +81,7 @@ fn of_one(op: Unary, x: f64, error: f64, result: f64) -> f64 {
         Unary::Round | Unary::Floor | Unary::Ceil | Unary::Sign => return 0.0,
         Unary::Sigmoid => result * (1.0 - result),
         Unary::Tanh => 1.0 - result * result,
-        Unary::Erf => std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp(),
+        Unary::Erf => std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-x * x),
         Unary::Exp => result,
         Unary::Log => 1.0 / x,
         Unary::Sqrt => 0.5 / result,
@@ -94,7 +94,7 @@ fn of_two(op: Binary, [a, b]: [f64; 2], errors: [f64; 2], result: f64) -> f64 {
         Binary::Add | Binary::Sub => [1.0, 1.0],
         Binary::Mul => [b, a],
         Binary::Div => [1.0 / b, result / b],
-        Binary::Pow => [b * result / a, result * a.ln()],
+        Binary::Pow => [b * result / a, result * libm::log(a)],
         Binary::Max => return errors[0].max(errors[1]),
         Binary::Equal | Binary::Less | Binary::LessOrEqual => return 0.0,
     };

@@ -34,7 +34,7 @@ const TWO: &[Two] = &[
     Two { op: "Div", float: Float::Number(|a, b| a / b), int: i64::checked_div },
     Two {
         op: "Pow",
-        float: Float::Number(f64::powf),
+        float: Float::Number(libm::pow),
         int: |a, b| a.checked_pow(u32::try_from(b).ok()?),
     },
     Two { op: "Mod", float: Float::Number(floor_mod_float), int: floor_mod },
@@ -108,9 +108,9 @@ const ONE: &[One] = &[
     One { op: "Sign", float: Some(sign), int: Some(|x| Some(x.signum())), run: Some(Unary::Sign) },
     One { op: "Round", float: Some(f64::round_ties_even), int: None, run: Some(Unary::Round) },
     One { op: "Sqrt", float: Some(f64::sqrt), int: None, run: Some(Unary::Sqrt) },
-    One { op: "Exp", float: Some(f64::exp), int: None, run: Some(Unary::Exp) },
-    One { op: "Log", float: Some(f64::ln), int: None, run: Some(Unary::Log) },
-    One { op: "Tanh", float: Some(f64::tanh), int: None, run: Some(Unary::Tanh) },
+    One { op: "Exp", float: Some(libm::exp), int: None, run: Some(Unary::Exp) },
+    One { op: "Log", float: Some(libm::log), int: None, run: Some(Unary::Log) },
+    One { op: "Tanh", float: Some(libm::tanh), int: None, run: Some(Unary::Tanh) },
     One { op: "Reciprocal", float: Some(f64::recip), int: None, run: None },
     One { op: "Not", float: None, int: Some(|x| Some((x == 0).into())), run: None },
 ];

@@ -50,6 +50,12 @@ pub enum Error {
     /// alternatives.
     #[error("{0}")]
     NoCode(Refusal),
+    /// These numerics promise the bits of fused multiply-adds, which the CPU does not have.
+    #[error("{}; {FUSED}", without_fused(.numerics))]
+    NotFused {
+        /// The name of the numerics.
+        numerics: &'static str,
+    },
     /// The number of threads is out of range.
     #[error("{} is {threads}; it must be 1 to {most}", OptionName::Threads)]
     ThreadCount {
@@ -129,11 +135,20 @@ pub enum Error {
     Run(#[from] RunError),
 }
 
+/// What to do without fused multiply-adds.
+const FUSED: Advice = Advice::new("give {} another value", &[OptionName::Numerics]);
+
 /// What to do where values need more memory than allowed.
 const MEMORY: Advice = Advice::new(
     "allow more with {}, or have fewer images in a run with {}",
     &[OptionName::Memory, OptionName::Batch],
 );
+
+fn without_fused(numerics: &str) -> String {
+    format!(
+        "{numerics} numerics have the bits of fused multiply-adds, which this CPU does not have"
+    )
+}
 
 impl Error {
     /// What went wrong, as a stable name.
@@ -145,6 +160,7 @@ impl Error {
             Error::NoEffect { .. } => ErrorCode::NoEffect,
             Error::Isa(e) => e.code(),
             Error::NoCode(_) => ErrorCode::NoExecutableMemory,
+            Error::NotFused { .. } => ErrorCode::NotFused,
             Error::ThreadCount { .. } => ErrorCode::ThreadCount,
             Error::Thread { .. } => ErrorCode::ThreadsRefused,
             Error::Pass(e) => e.code(),
@@ -179,6 +195,7 @@ impl Error {
             Error::Import(e) => e.what(),
             Error::Spec(e) => e.what(),
             Error::Isa(e) => e.what(),
+            Error::NotFused { numerics } => without_fused(numerics),
             other => other.to_string(),
         }
     }
@@ -189,6 +206,7 @@ impl Error {
             Error::Import(e) => e.kind.advice(),
             Error::Spec(e) => e.advice(),
             Error::Isa(_) => Some(IsaError::ADVICE),
+            Error::NotFused { .. } => Some(FUSED),
             Error::MemoryLimit { .. } => Some(MEMORY),
             _ => None,
         }

@@ -89,6 +89,7 @@ codes! {
     NotCompiled, "not-compiled", File, "An operator cannot be compiled in this form; the interpreter can still run it.";
     KernelBudget, "kernel-budget", File, "A kernel does not fit the machine's registers or the range of its addresses.";
     MissingIsa, "missing-isa", Call, "The CPU lacks the requested instruction set.";
+    NotFused, "not-fused", Call, "The numerics promise the bits of fused multiply-adds, which the CPU lacks.";
     UnsupportedMachine, "unsupported-machine", Machine, "This CPU or system cannot run compiled code.";
     NoExecutableMemory, "no-executable-memory", Machine, "The system does not allow executable memory; the interpreter needs none.";
     ThreadsRefused, "threads-refused", Machine, "The system refused to start the threads of a run.";

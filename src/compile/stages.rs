@@ -7,6 +7,7 @@ use std::sync::Arc;
 use resnetc_ir::cost::{macs, moved_bytes};
 use resnetc_ir::{Graph, NodeId, Op};
 
+use crate::codegen::machine::Cranelift;
 use crate::codegen::region::Region;
 use crate::codegen::vir::Program as Kernel;
 use crate::error::Error;
@@ -147,6 +148,9 @@ pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> 
 pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let isa = options.isa.enable()?;
     let threads = options.thread_count()?;
+    if !isa.target().fused {
+        options.numerics.check(Cranelift::host()?.fused())?;
+    }
     let machine = Machine::new(isa.target(), threads, core_cache_bytes(), Vendor::host());
     Ok((isa, options.numerics.on(machine)))
 }

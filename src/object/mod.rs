@@ -121,6 +121,8 @@ pub fn export(network: &Network, how: &Export) -> Result<Exported, ExportFailure
     names::check(&how.name)?;
     let options = network.options();
     let target = how.target;
+    let cranelift = target.cranelift().map_err(Error::from)?;
+    options.numerics.check(target.isa().target().fused || cranelift.fused())?;
     let machine = target.machine(options.threads.unwrap_or(1), options.numerics);
     let mut graph = network.graph().clone();
     let passes = options.pass_options_for(target.isa());
@@ -129,7 +131,6 @@ pub fn export(network: &Network, how: &Export) -> Result<Exported, ExportFailure
     crate::plan::verify::verify(&stages.graph, &stages.plan).map_err(Error::Plan)?;
     let mut lowered = stages.lower()?;
     let segment = packed_alone(&mut lowered, machine.threads)?;
-    let cranelift = target.cranelift().map_err(Error::from)?;
     let codegen = CodegenOptions { threads: machine.threads, ..CodegenOptions::default() };
     let image =
         Image::compile(&cranelift, target.isa(), &lowered.kernels, &lowered.regions, codegen);

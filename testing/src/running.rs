@@ -1,6 +1,7 @@
 //! Runs compiled networks, and bounds the error of their outputs.
 
 use crate::close::{greatest, relative_error};
+use resnetc::codegen::machine::Cranelift;
 use resnetc::isa::ISAS;
 use resnetc::{Isa, IsaChoice, Model, Numerics, Options};
 
@@ -13,6 +14,12 @@ pub const TOLERANCE: f64 = 5e-6;
 /// reported.
 pub fn isas() -> Vec<Isa> {
     ISAS.into_iter().rev().filter(|&isa| crate::host::runs(isa)).collect()
+}
+
+/// Those of these whose multiply-adds round once.
+pub fn fused_isas() -> Vec<Isa> {
+    let fused = Cranelift::host().expect("it runs here").fused();
+    isas().into_iter().filter(|isa| isa.target().fused || fused).collect()
 }
 
 /// Options with exact numerics on an instruction set.

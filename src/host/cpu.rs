@@ -1,4 +1,4 @@
-//! What kind of CPU this is, as Linux reports it.
+//! What kind of CPU this is, as Linux reports it, or the CPU itself.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -45,14 +45,34 @@ impl Vendor {
     }
 }
 
-/// What identifies this machine's CPU: names and values, as in `/proc/cpuinfo`; empty if the system
-/// does not tell. Read once per process.
+/// What identifies this machine's CPU: names and values, as in `/proc/cpuinfo`; empty if neither the
+/// system nor the CPU tells. Read once per process.
 pub fn description() -> &'static BTreeMap<String, String> {
     static DESCRIPTION: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     DESCRIPTION.get_or_init(|| {
         let info = std::fs::File::open("/proc/cpuinfo").map(BufReader::new);
-        info.map(kind).unwrap_or_default()
+        info.map_or_else(|_| told_by_cpu(), kind)
     })
+}
+
+/// What the CPU tells about itself, under the same names.
+#[cfg(target_arch = "x86_64")]
+fn told_by_cpu() -> BTreeMap<String, String> {
+    use super::cpuid;
+    let (family, model) = cpuid::family_and_model();
+    let fields = [
+        ("vendor_id", Some(cpuid::vendor())),
+        ("cpu family", Some(family.to_string())),
+        ("model", Some(model.to_string())),
+        ("model name", cpuid::name()),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// Programs cannot ask other CPUs.
+#[cfg(not(target_arch = "x86_64"))]
+fn told_by_cpu() -> BTreeMap<String, String> {
+    BTreeMap::new()
 }
 
 /// The identifying fields of the first processor.
@@ -79,5 +99,13 @@ mod tests {
         assert_eq!(kind(info.as_bytes()), BTreeMap::from(expected));
         assert_eq!(Vendor::of(&kind(info.as_bytes())), Vendor::Intel);
         assert_eq!(Vendor::of(&BTreeMap::new()), Vendor::Other);
+    }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[test]
+    fn the_cpu_tells_what_the_system_tells() {
+        for (name, value) in told_by_cpu() {
+            assert_eq!(description().get(&name), Some(&value), "{name}");
+        }
     }
 }

@@ -14,6 +14,8 @@
 
 pub mod caches;
 pub mod cpu;
+#[cfg(target_arch = "x86_64")]
+mod cpuid;
 pub mod executable;
 pub mod features;
 pub mod signals;

@@ -277,14 +277,22 @@ const OWN_PAGES: usize = 1 << 18;
 /// Checks that an open file is the one that was checked: somebody may have replaced it, or a folder
 /// on its path, by a link before it was opened. `path` was free of links.
 fn check_same(path: &Path, file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let (opened, looked_at) = (file.metadata()?, path.symlink_metadata()?);
-        let same = (opened.dev(), opened.ino()) == (looked_at.dev(), looked_at.ino());
-        if !same || path.canonicalize()? != path {
-            return Err(io::Error::other("the file was replaced while it was being opened"));
-        }
+    if !is_at(file, path)? || path.canonicalize()? != path {
+        return Err(io::Error::other("the file was replaced while it was being opened"));
     }
     Ok(())
+}
+
+/// Whether an open file is the one at a path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (opened, looked_at) = (file.metadata()?, path.symlink_metadata()?);
+    Ok((opened.dev(), opened.ino()) == (looked_at.dev(), looked_at.ino()))
+}
+
+/// Elsewhere files have no number that the standard library reports.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }

@@ -1,7 +1,7 @@
 //! A folder of files that this user owns and nobody else may write. They hold machine code, so what
 //! another user could have put there must not run.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -24,11 +24,18 @@ impl Folder {
     /// An existing folder.
     pub(super) fn open(path: &Path) -> Result<Self, String> {
         let name = path_line(path);
-        let metadata = std::fs::metadata(path).map_err(|e| format!("{name}: {e}"))?;
-        if !metadata.is_dir() {
+        let failed = |e: std::io::Error| format!("{name}: {e}");
+        if !std::fs::metadata(path).map_err(failed)?.is_dir() {
             return Err(format!("{name} is not a folder"));
         }
-        check_owner(&metadata, &name)?;
+        let mut options = OpenOptions::new();
+        // Windows opens folders only where this is asked for.
+        #[cfg(windows)]
+        std::os::windows::fs::OpenOptionsExt::custom_flags(
+            &mut options,
+            windows_sys::Win32::Storage::FileSystem::FILE_FLAG_BACKUP_SEMANTICS,
+        );
+        check_owner(&options.read(true).open(path).map_err(failed)?, &name)?;
         Ok(Folder(path.to_owned()))
     }
 
@@ -89,6 +96,12 @@ impl Folder {
             &mut options,
             libc::O_NOFOLLOW | libc::O_NONBLOCK,
         );
+        // A link itself, which is no regular file.
+        #[cfg(windows)]
+        std::os::windows::fs::OpenOptionsExt::custom_flags(
+            &mut options,
+            windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OPEN_REPARSE_POINT,
+        );
         let file = options.read(true).open(&path).map_err(|e| match e.kind() {
             ErrorKind::NotFound => Refused::Missing,
             _ => Refused::Because(format!("{text}: {e}")),
@@ -98,7 +111,7 @@ impl Folder {
         if !metadata.is_file() {
             return Err(Refused::Because(format!("{text} is not a regular file")));
         }
-        check_owner(&metadata, &text).map_err(Refused::Because)?;
+        check_owner(&file, &text).map_err(Refused::Because)?;
         Ok(file)
     }
 
@@ -139,10 +152,11 @@ impl Folder {
 
 /// Checks that something belongs to this user, and that nobody else may write to it.
 #[cfg(unix)]
-fn check_owner(metadata: &Metadata, name: &str) -> Result<(), String> {
+fn check_owner(file: &File, name: &str) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt;
     /// Permission to write, for the group and for everybody.
     const OTHERS_WRITE: u32 = 0o022;
+    let metadata = file.metadata().map_err(|e| format!("{name}: {e}"))?;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(format!("{name} belongs to another user (number {})", metadata.uid()));
     }
@@ -152,8 +166,22 @@ fn check_owner(metadata: &Metadata, name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Checks that something belongs to this user, and that nobody else may write to it.
+#[cfg(windows)]
+fn check_owner(file: &File, name: &str) -> Result<(), String> {
+    use crate::host::owner::{Standing, standing};
+    match standing(file).map_err(|e| format!("{name}: {e}"))? {
+        Standing::Ours => Ok(()),
+        Standing::OfAnother => Err(format!("{name} belongs to another user")),
+        Standing::WritableByOthers => Err(format!(
+            "other users may write to {name}; \
+             `icacls FOLDER /inheritance:r /grant:r %USERNAME%:(OI)(CI)F` forbids it"
+        )),
+    }
+}
+
 /// Nothing is trusted where this cannot be found out.
-#[cfg(not(unix))]
-fn check_owner(_: &Metadata, name: &str) -> Result<(), String> {
+#[cfg(not(any(unix, windows)))]
+fn check_owner(_: &File, name: &str) -> Result<(), String> {
     Err(format!("{name}: on this system it is not known who may write to a file"))
 }

@@ -8,6 +8,7 @@
 //! | [`executable`] | whether the system allows executable memory, and which setting refuses it |
 //! | [`caches`] | how large the caches are |
 //! | [`cpu`] | what kind of CPU it is |
+//! | `owner` | who may write to a file, where Windows keeps that |
 //! | [`signals`] | makes errors of what would otherwise end the process |
 //!
 //! Queries have no side effects. A function that changes the process is called `enable`.
@@ -18,5 +19,7 @@ pub mod cpu;
 mod cpuid;
 pub mod executable;
 pub mod features;
+#[cfg(windows)]
+pub mod owner;
 pub mod signals;
 pub mod tiles;

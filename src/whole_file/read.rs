@@ -184,7 +184,6 @@ fn cut_short(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::super::testing::Folder;
-    use super::super::write;
     use super::*;
 
     #[test]
@@ -238,10 +237,14 @@ mod tests {
             std::fs::write(&file, new).expect("it can be written");
             assert!(source.check(100, &old).is_err(), "{} bytes", new.len());
         }
-        // Another file of the same name is a different file.
-        let mut source = open();
-        write(&file, b"new").expect("it can be replaced");
-        read(&mut source).expect("the old file is as it was");
+        // Another file of the same name is a different file. Wine does not replace open files, and
+        // neither does Windows where the file system cannot.
+        #[cfg(not(windows))]
+        {
+            let mut source = open();
+            super::super::write(&file, b"new").expect("it can be replaced");
+            read(&mut source).expect("the old file is as it was");
+        }
     }
 
     #[test]

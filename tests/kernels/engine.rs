@@ -12,6 +12,7 @@ use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::Region;
 use resnetc::codegen::vir::Target;
 use resnetc::host::cpu::Vendor;
+use resnetc::isa::ISAS;
 use resnetc::kernels::geometry::{Geometry, Place};
 use resnetc::kernels::precision::Precision;
 use resnetc::kernels::published::{Fact, Published};
@@ -42,23 +43,39 @@ impl Engine {
     }
 }
 
-/// Every engine that this machine can run; those that it cannot are reported.
+/// The emulator, for each of these targets. It computes the same on every machine, and on 64-bit Arm
+/// these tests usually run in another emulator, which makes it slow: there, compiled code is enough.
+fn emulators<const N: usize>(targets: [Target; N]) -> Vec<Engine> {
+    match cfg!(target_arch = "aarch64") {
+        true => Vec::new(),
+        false => targets.map(Engine::Emulator).to_vec(),
+    }
+}
+
+/// Compiled code, for each of these instruction sets that this machine can run; those that it cannot
+/// are reported.
+fn native<const N: usize>(isas: [Isa; N]) -> impl Iterator<Item = Engine> {
+    isas.into_iter().filter(|&isa| resnetc_testing::host::runs(isa)).map(Engine::Native)
+}
+
+/// Every engine for floats.
 pub(crate) fn engines() -> Vec<Engine> {
-    let mut engines = vec![
-        Engine::Emulator(Target::V128),
-        Engine::Emulator(Target::AVX2),
-        Engine::Emulator(Target::AVX512),
-        Engine::Emulator(Target::NEON),
-    ];
-    let native = [Isa::Baseline, Isa::Avx2, Isa::Avx512, Isa::Neon].into_iter();
-    engines.extend(native.filter(|&isa| resnetc_testing::host::runs(isa)).map(Engine::Native));
+    let mut engines = emulators([Target::V128, Target::AVX2, Target::AVX512, Target::NEON]);
+    engines.extend(native([Isa::Baseline, Isa::Avx2, Isa::Avx512, Isa::Neon]));
     engines
 }
 
-/// Every engine with tiles that this machine can run.
+/// Every engine, for products of bytes.
+pub(crate) fn all_engines() -> Vec<Engine> {
+    let mut engines = emulators(ISAS.map(Isa::target));
+    engines.extend(native(ISAS));
+    engines
+}
+
+/// Every engine with tiles.
 pub(crate) fn tile_engines() -> Vec<Engine> {
-    let mut engines = vec![Engine::Emulator(Target::AMX)];
-    engines.extend(resnetc_testing::host::runs(Isa::Amx).then_some(Engine::Native(Isa::Amx)));
+    let mut engines = emulators([Target::AMX]);
+    engines.extend(native([Isa::Amx]));
     engines
 }
 

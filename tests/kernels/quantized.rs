@@ -6,7 +6,6 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use resnetc::codegen::vir::Target;
 use resnetc::host::cpu::Vendor;
-use resnetc::isa::ISAS;
 use resnetc::kernels::Operand;
 use resnetc::kernels::conv::PLANAR_BYTES_BEYOND;
 use resnetc::kernels::rates::Rates;
@@ -19,19 +18,11 @@ use resnetc_ir::quantized::quantizer;
 use resnetc_ir::random::SplitMix;
 use resnetc_ir::{DType, Layout, TensorType};
 use resnetc_testing::cases::with_cases;
-use resnetc_testing::host::runs;
 
 use super::bytes::{Arena, elements};
-use super::engine::Engine;
+use super::engine::{Engine, all_engines as engines};
 use super::moved_bytes::numbers;
 use super::{max, pads};
-
-/// Every engine that this machine can run.
-fn engines() -> Vec<Engine> {
-    let mut engines: Vec<Engine> = ISAS.map(|isa| Engine::Emulator(isa.target())).to_vec();
-    engines.extend(ISAS.into_iter().filter(|&isa| runs(isa)).map(Engine::Native));
-    engines
-}
 
 /// Machines with one thread and with several; where there are tile registers, both one that prefers
 /// them and one that does not.

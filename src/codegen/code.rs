@@ -7,14 +7,13 @@ use std::ptr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cranelift_jit::{
-    BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule, SystemMemoryProvider,
-};
-use cranelift_module::{ModuleResult, default_libcall_names};
+use cranelift_jit::{BranchProtection, JITBuilder, JITMemoryKind, JITMemoryProvider, JITModule};
+use cranelift_module::{ModuleError, ModuleResult, default_libcall_names};
 
 use super::error::CodegenError;
 use super::image::{Image, RegionInfo};
 use super::machine::{Compiled, Cranelift};
+use crate::host::code_memory::CodeMemory;
 
 /// The type of a region's function.
 type RegionFn = extern "C" fn(bases: *const *mut u8, chunk: u64);
@@ -191,51 +190,45 @@ impl Drop for OwnedModule {
     }
 }
 
-/// Hands out one mapping piece by piece, so that all functions are within range of each other's
-/// direct calls, and no function wastes pages and cache sets by having its own.
+/// Hands out one piece of memory part by part, so that all functions are within range of each
+/// other's direct calls, and no function wastes pages and cache sets by having its own.
 struct Contiguous {
-    system: SystemMemoryProvider,
+    /// `None` before the first function is placed, and when it was freed.
+    memory: Option<CodeMemory>,
     capacity: usize,
-    start: *mut u8,
     used: usize,
 }
 
-// SAFETY: `start` points into memory that `system` owns, and `system` is `Send`.
-unsafe impl Send for Contiguous {}
-
 impl Contiguous {
     fn new(capacity: usize) -> Self {
-        Contiguous {
-            system: SystemMemoryProvider::new(),
-            capacity,
-            start: ptr::null_mut(),
-            used: 0,
-        }
+        Contiguous { memory: None, capacity, used: 0 }
     }
 }
 
 impl JITMemoryProvider for Contiguous {
     fn allocate(&mut self, size: usize, align: u64, kind: JITMemoryKind) -> io::Result<*mut u8> {
         if !matches!(kind, JITMemoryKind::Executable) {
-            return self.system.allocate(size, align, kind);
-        }
-        if self.start.is_null() {
-            self.start = self.system.allocate(self.capacity, align, JITMemoryKind::Executable)?;
+            // Constants are part of functions; there is no other data.
+            return Err(io::ErrorKind::Unsupported.into());
         }
         let place = self.used.next_multiple_of(align as usize);
         if place + size > self.capacity {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
+        let memory = match &mut self.memory {
+            Some(memory) => memory,
+            none => none.insert(CodeMemory::new(self.capacity)?),
+        };
         self.used = place + size;
-        Ok(self.start.wrapping_add(place))
+        Ok(memory.start().wrapping_add(place))
     }
 
     unsafe fn free_memory(&mut self) {
-        // SAFETY: our caller promises what `system` requires.
-        unsafe { self.system.free_memory() };
+        self.memory = None;
     }
 
-    fn finalize(&mut self, protection: BranchProtection) -> ModuleResult<()> {
-        self.system.finalize(protection)
+    fn finalize(&mut self, _: BranchProtection) -> ModuleResult<()> {
+        let published = self.memory.as_mut().map_or(Ok(()), CodeMemory::publish);
+        published.map_err(|err| ModuleError::Allocation { err })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use memmap2::MmapMut;
+use super::code_memory::CodeMemory;
 
 /// The system does not allow this process executable memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl fmt::Display for Refusal {
 /// # Errors
 /// If the system refuses.
 pub fn probe() -> Result<(), Refusal> {
-    let made = MmapMut::map_anon(1).and_then(MmapMut::make_exec);
-    made.map(drop).map_err(|e| Refusal { reason: e.to_string(), setting: setting() })
+    let made = CodeMemory::new(1).and_then(|mut memory| memory.publish());
+    made.map_err(|e| Refusal { reason: e.to_string(), setting: setting() })
 }
 
 /// The setting that most likely refused; the most certain ones are checked first.

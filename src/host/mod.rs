@@ -6,6 +6,7 @@
 //! | [`features`] | which instructions the CPU has, and whether the system lets programs use them |
 //! | [`tiles`] | whether there are tile registers, and permission to use them |
 //! | [`executable`] | whether the system allows executable memory, and which setting refuses it |
+//! | [`code_memory`] | memory for machine code |
 //! | [`caches`] | how large the caches are |
 //! | [`cpu`] | what kind of CPU it is |
 //! | `owner` | who may write to a file, where Windows keeps that |
@@ -14,6 +15,7 @@
 //! Queries have no side effects. A function that changes the process is called `enable`.
 
 pub mod caches;
+pub mod code_memory;
 pub mod cpu;
 #[cfg(target_arch = "x86_64")]
 mod cpuid;

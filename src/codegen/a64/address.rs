@@ -1,43 +1,11 @@
 //! Places in memory: displacements of any size.
 
+use super::addresses::Sum;
 use super::codes::{
-    ADDRESSES, Access, General, NUMBER, Pair, Vector, add_general, add_number, general, movk, movn,
-    movz,
+    Access, General, NUMBER, Pair, Vector, add_general, add_number, general, movk, movn, movz,
 };
 use super::emit::Emitter;
-use crate::codegen::vir::{Mem, P};
-
-/// What a register for addresses holds: an address of the program and a displacement, added up.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Sum {
-    base: P,
-    displacement: i64,
-}
-
-/// The addresses that were computed because they are too far from a register of the program, as
-/// long as they are valid.
-#[derive(Default)]
-pub(super) struct Addresses {
-    known: [Option<Sum>; ADDRESSES.len()],
-    /// The register that is overwritten next.
-    next: usize,
-}
-
-impl Addresses {
-    /// A register of the program is about to change.
-    pub(super) fn forget(&mut self, base: P) {
-        let stale = |sum: &mut Option<Sum>| sum.is_some_and(|sum| sum.base == base);
-        self.known
-            .iter_mut()
-            .filter_map(|sum| stale(sum).then_some(sum))
-            .for_each(|sum| *sum = None);
-    }
-
-    /// Code that follows can be reached from elsewhere.
-    pub(super) fn forget_all(&mut self) {
-        self.known = Default::default();
-    }
-}
+use crate::codegen::vir::Mem;
 
 impl Emitter<'_> {
     /// Loads, stores or prefetches.
@@ -69,14 +37,10 @@ impl Emitter<'_> {
 
     /// A register that holds the sum.
     fn address(&mut self, sum: Sum) -> General {
-        if let Some(known) = self.addresses.known.iter().position(|known| *known == Some(sum)) {
-            return ADDRESSES[known];
+        let (address, is_known) = self.addresses.register(sum);
+        if !is_known {
+            self.add(address, general(sum.base), sum.displacement);
         }
-        let register = self.addresses.next;
-        self.addresses.next = (register + 1) % ADDRESSES.len();
-        self.addresses.known[register] = Some(sum);
-        let address = ADDRESSES[register];
-        self.add(address, general(sum.base), sum.displacement);
         address
     }
 

@@ -2,14 +2,14 @@
 //! patched in.
 
 use super::ALIGNMENT;
-use super::address::Addresses;
+use super::addresses::Addresses;
 use super::codes::{
     self, ARGUMENTS, CBNZ, CBZ, FMLA, FMLA_ELEMENT, FRINTN, FSQRT, KEEP, LOAD, LOAD_GENERAL,
     LOAD_HALVES, LOAD_PAIR, LOAD_WORD, NOP, NUMBER, Near, Operation, PREFETCH, RET, REV64, SCVTF,
     STACK, STORE, STORE_HALVES, STORE_PAIR, STORE_WORD, SUDOT_ELEMENT, Three, USDOT, Vector,
     branch, general, vector,
 };
-use super::literal::Pool;
+use super::pool::Pool;
 use crate::codegen::encoded::Encoded;
 use crate::codegen::error::CodegenError;
 use crate::codegen::listing::{self, CodeLine};

@@ -1,36 +1,9 @@
 //! Constants: as immediates where instructions have room for them, else from memory behind the
 //! code.
 
-use super::codes::{LOAD_LITERAL, NUMBER, Near, Vector, dup_general, move_high, move_low};
+use super::codes::{NUMBER, Vector, dup_general, move_high, move_low};
 use super::emit::Emitter;
-
-/// The four words of a vector.
-pub(super) type Words = [u32; 4];
-
-/// Instructions that refer to constants, and the constants.
-#[derive(Default)]
-pub(super) struct Pool {
-    constants: Vec<Words>,
-    /// Positions of instructions, in words, and of their constants.
-    references: Vec<(usize, usize)>,
-}
-
-impl Pool {
-    /// Appends the constants to the code, and makes the instructions refer to them.
-    pub(super) fn append(self, words: &mut Vec<u32>) {
-        if self.constants.is_empty() {
-            return;
-        }
-        words.resize(words.len().next_multiple_of(4), 0);
-        let start = words.len();
-        for (at, constant) in self.references {
-            let distance = (start + 4 * constant) as i64 - at as i64;
-            debug_assert!(Near::reaches(distance), "long programs have no pool");
-            words[at] = LOAD_LITERAL.word(words[at], distance);
-        }
-        words.extend(self.constants.iter().flatten());
-    }
-}
+use super::pool::Words;
 
 impl Emitter<'_> {
     /// The same bits in every lane.
@@ -46,13 +19,7 @@ impl Emitter<'_> {
         if self.long {
             return self.assemble(d, words);
         }
-        let pool = &mut self.pool;
-        let known = pool.constants.iter().position(|constant| *constant == words);
-        let constant = known.unwrap_or_else(|| {
-            pool.constants.push(words);
-            pool.constants.len() - 1
-        });
-        pool.references.push((self.words.len(), constant));
+        self.pool.refer(self.words.len(), words);
         // The register; `Pool::append` makes an instruction of it.
         self.emit(d.0);
     }

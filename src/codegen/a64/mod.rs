@@ -8,10 +8,12 @@
 //! (DDI 0487), chapter C7.
 
 mod address;
+mod addresses;
 mod bytes;
 mod codes;
 mod emit;
 mod literal;
+mod pool;
 mod scratch;
 
 pub use emit::encode;

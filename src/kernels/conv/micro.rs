@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use crate::codegen::vir::{Builder, Count, Inst, Mem, OverBudget, P, Program, Target, V};
-use crate::kernels::epilogue::{Epilogue, Growing};
+use crate::kernels::epilogue::Growing;
 use crate::kernels::geometry::F32;
 use crate::kernels::residual::Read;
 use crate::kernels::summation::Summation;
@@ -13,8 +13,7 @@ use crate::kernels::tiling::{Pixel, TileRun};
 
 use super::ahead::{Ahead, Panels};
 use super::budget::UNROLL_LIMIT;
-use super::bytes::Rounding;
-use super::dots::Dot;
+use super::elements::Elements;
 use super::heads::{Head, HeadPlace};
 use super::partial::{Parts, Saved};
 use super::shorts::{self, Stored};
@@ -66,28 +65,6 @@ pub enum Shortcut {
     Whole(i64),
     /// Another sum, whose channels are shared.
     Projection(Sum),
-}
-
-/// What is multiplied.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Elements {
-    /// f32.
-    Floats(Epilogue),
-    /// Bytes, several in a step, of consecutive channels or taps. Their sums are integers. At the
-    /// head of the panel are the words of a `Head`.
-    Bytes(Dot, Rounding),
-    /// Integers, as [`Elements::Bytes`], whose sums are stored as they are.
-    Sums(Dot),
-}
-
-impl Elements {
-    /// Bytes of an element of the result.
-    fn result_bytes(&self) -> i64 {
-        match self {
-            Elements::Floats(_) | Elements::Sums(_) => F32,
-            Elements::Bytes(_, rounding) => rounding.result_bytes(),
-        }
-    }
 }
 
 /// What the accumulators start from.
@@ -528,6 +505,7 @@ impl Micro {
 mod tests {
     use super::super::ahead::MOST_PASSES;
     use super::*;
+    use crate::kernels::epilogue::Epilogue;
     use crate::kernels::tiling::runs;
 
     fn pointwise(channels: usize, tiles: usize) -> Micro {

@@ -7,9 +7,10 @@ use crate::kernels::residual::Added;
 use crate::kernels::summation::Summation;
 
 use super::dots::{Along, Dot};
+use super::elements::Elements;
 use super::filters::Filters;
 use super::heads::Heads;
-use super::micro::{Channels, Elements, Sum};
+use super::micro::{Channels, Sum};
 use super::shorts::Stored;
 use super::walk::Walk;
 use super::wide::WideSource;

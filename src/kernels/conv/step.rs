@@ -10,7 +10,7 @@ use crate::codegen::vir::{Builder, Mem, Target, V};
 use crate::kernels::geometry::F32;
 
 use super::dots::Dot;
-use super::micro::Elements;
+use super::elements::Elements;
 use super::shorts::Stored;
 
 /// Channels that a load of a pixel serves: the lanes that a factor can be one of.

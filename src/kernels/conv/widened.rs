@@ -15,7 +15,8 @@ use crate::kernels::tiling::{Pixel, runs};
 
 use super::ahead::Ahead;
 use super::choose::{self, TileChoice};
-use super::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
+use super::elements::Elements;
+use super::micro::{Channels, Micro, Shortcut, Start, Sum};
 use super::product::ConvProduct;
 use super::sets::TileSet;
 use super::shorts::Stored;

@@ -4,7 +4,8 @@
 use crate::codegen::vir::Target;
 use crate::kernels::conv::ahead::Ahead;
 use crate::kernels::conv::budget::widest_tile;
-use crate::kernels::conv::micro::{Channels, Elements, Micro, Shortcut, Start, Sum};
+use crate::kernels::conv::elements::Elements;
+use crate::kernels::conv::micro::{Channels, Micro, Shortcut, Start, Sum};
 use crate::kernels::conv::shorts::Stored;
 use crate::kernels::epilogue::Epilogue;
 use crate::kernels::geometry::F32;

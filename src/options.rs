@@ -12,7 +12,7 @@ pub use numerics::Numerics;
 use crate::advice::{NoEffect, OptionName};
 use crate::error::Error;
 use crate::import::onnx::Bindings;
-use crate::isa::{IntegerDot, Isa, IsaChoice};
+use crate::isa::IsaChoice;
 use crate::kernels::tuned::Tuned;
 use crate::passes::{PassOptions, PassSelection};
 use crate::plan::Reuse;
@@ -157,13 +157,7 @@ const INTERPRETED: &[NoEffect] = {
 impl Options {
     /// The options of the passes.
     pub fn pass_options(&self) -> PassOptions {
-        self.pass_options_for(self.isa.resolve().unwrap_or(Isa::Baseline))
-    }
-
-    /// The options of the passes for an instruction set.
-    pub(crate) fn pass_options_for(&self, isa: Isa) -> PassOptions {
-        let bytes = isa.target().dot >= IntegerDot::Pairs;
-        PassOptions { selection: self.passes.clone(), bytes, ..PassOptions::default() }
+        PassOptions { selection: self.passes.clone(), ..PassOptions::default() }
     }
 
     /// The sizes and outputs chosen for an ONNX model.

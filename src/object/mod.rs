@@ -125,7 +125,7 @@ pub fn export(network: &Network, how: &Export) -> Result<Exported, ExportFailure
     options.numerics.check(target.isa().target().fused || cranelift.fused())?;
     let machine = target.machine(options.threads.unwrap_or(1), options.numerics);
     let mut graph = network.graph().clone();
-    let passes = options.pass_options_for(target.isa());
+    let passes = options.pass_options();
     let remarks = passes::run(&mut graph, &passes).map_err(Error::from)?;
     let stages = Stages::on(graph, remarks, options, target.isa(), machine)?;
     crate::plan::verify::verify(&stages.graph, &stages.plan).map_err(Error::Plan)?;

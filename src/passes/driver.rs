@@ -39,8 +39,6 @@ pub struct PassOptions {
     pub until: Option<Stage>,
     /// When the graph is checked.
     pub verify: Verify,
-    /// Whether the machine multiplies bytes.
-    pub bytes: bool,
 }
 
 impl Default for PassOptions {
@@ -51,7 +49,6 @@ impl Default for PassOptions {
             stop_after: None,
             until: None,
             verify: if cfg!(debug_assertions) { Verify::EachPass } else { Verify::Off },
-            bytes: false,
         }
     }
 }
@@ -80,7 +77,7 @@ pub fn run_steps(
         if options.until.is_some_and(|last| step.stage > last) {
             return Ok(driver.remarks);
         }
-        if options.selection.wants(step) && (options.bytes || !step.on_bytes) {
+        if options.selection.wants(step) {
             driver.step(graph, step)?;
         }
     }
@@ -95,7 +92,7 @@ pub fn run_steps(
 pub fn run_pass(graph: &mut Graph, pass: &Pass, check: Verify) -> Result<Remarks, PassError> {
     let mut driver = Driver::new(graph, check, None);
     let (sweeps, need, stage) = (Sweeps::UntilStable, Need::Required, Stage::Canonical);
-    driver.step(graph, &PipelineStep { pass: *pass, sweeps, need, stage, on_bytes: false })?;
+    driver.step(graph, &PipelineStep { pass: *pass, sweeps, need, stage })?;
     Ok(driver.remarks)
 }
 

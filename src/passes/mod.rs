@@ -70,12 +70,7 @@ pub fn pipeline() -> &'static [PipelineStep] {
 }
 
 const fn step(stage: Stage, need: Need, sweeps: Sweeps, pass: Pass) -> PipelineStep {
-    PipelineStep { pass, sweeps, need, stage, on_bytes: false }
-}
-
-/// A step for machines that multiply bytes.
-const fn on_bytes(pass: Pass) -> PipelineStep {
-    PipelineStep { on_bytes: true, ..step(Stage::Canonical, Need::Optional, Sweeps::Once, pass) }
+    PipelineStep { pass, sweeps, need, stage }
 }
 
 const PIPELINE: &[PipelineStep] = {
@@ -94,8 +89,8 @@ const PIPELINE: &[PipelineStep] = {
         step(Canonical, Optional, Once, measure_ranges::PASS),
         // Before constants are folded: dequantized weights are floats.
         step(Canonical, Optional, Once, fuse_quantizers::PASS),
-        on_bytes(fuse_quantized::PASS),
-        on_bytes(fuse_measured::PASS),
+        step(Canonical, Optional, Once, fuse_quantized::PASS),
+        step(Canonical, Optional, Once, fuse_measured::PASS),
         // Exporters compute constants in the graph; most patterns below, and kernels, require
         // constant operands.
         step(Canonical, Required, Once, fold_constants::PASS),

@@ -66,6 +66,4 @@ pub struct PipelineStep {
     pub need: Need,
     /// The stage to which it belongs.
     pub stage: Stage,
-    /// Whether it runs only for machines that multiply bytes.
-    pub on_bytes: bool,
 }

@@ -59,8 +59,7 @@ fn relu_to_clip<const BAD: usize>(_: &Graph) -> Rewrite {
 pub(crate) fn wrong_pipeline<const BAD: usize>(need: Need) -> Vec<PipelineStep> {
     let pass =
         Pass { name: WRONG, doc: "wrong on purpose", sweep: relu_to_clip::<BAD>, measure: None };
-    let step =
-        PipelineStep { pass, sweeps: Sweeps::Once, need, stage: Stage::Fused, on_bytes: false };
+    let step = PipelineStep { pass, sweeps: Sweeps::Once, need, stage: Stage::Fused };
     let mut steps = pipeline().to_vec();
     let at = steps.iter().position(|s| s.pass.name == "fuse_residual").expect("a pass");
     steps.insert(at, step);

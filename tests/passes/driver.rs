@@ -27,7 +27,7 @@ const BLOCK: &str = r#"
     output "y" = %11"#;
 
 pub(crate) fn options() -> PassOptions {
-    PassOptions { verify: Verify::EachPatch, bytes: true, ..PassOptions::default() }
+    PassOptions { verify: Verify::EachPatch, ..PassOptions::default() }
 }
 
 pub(crate) fn ops(graph: &Graph) -> Vec<&'static str> {
@@ -536,13 +536,7 @@ fn what_an_optional_pass_proposes_wrongly_costs_no_network() {
     let pass = Pass { name: "wrong", doc: "", sweep: |_| Box::new(wrong), measure: None };
     let run = |need, verify| {
         let mut graph = parse(BLOCK).expect("it parses");
-        let step = PipelineStep {
-            pass,
-            sweeps: Sweeps::UntilStable,
-            need,
-            stage: Stage::Fused,
-            on_bytes: false,
-        };
+        let step = PipelineStep { pass, sweeps: Sweeps::UntilStable, need, stage: Stage::Fused };
         let options = PassOptions { verify, ..PassOptions::default() };
         let before = ops(&graph);
         // Batch normalization is left, which has no kernel.

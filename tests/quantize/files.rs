@@ -301,7 +301,7 @@ fn attention_is_computed_on_bytes() {
         let quantized = quantize(&Quantizer::default(), &network, runs(&network, 2)).unwrap();
         let mut graph = reread(&quantized);
         assert_eq!(convolutions(graph.clone()), [4, 0]);
-        let options = PassOptions { bytes: true, ..PassOptions::default() };
+        let options = PassOptions::default();
         run(&mut graph, &options).expect("passes");
         let is_float = |&node: &NodeId| {
             let op = &graph.node(node).op;

@@ -76,7 +76,7 @@ pub(crate) fn count(model: &ModelProto, op: &str) -> usize {
 
 /// The convolutions in integers and in floats after all passes, on a machine that multiplies bytes.
 pub(crate) fn convolutions(mut graph: Graph) -> [usize; 2] {
-    let options = PassOptions { bytes: true, ..PassOptions::default() };
+    let options = PassOptions::default();
     let remarks = run(&mut graph, &options).expect("passes");
     for near in remarks.declined.iter().filter(|near| near.pass == "fuse_quantized") {
         println!("{} {}: {}", near.op, near.node, near.reason);

@@ -215,7 +215,7 @@ impl Access {
             return Some(self.scaled | (units as u32) << 10 | operands);
         }
         let near = (-UNSCALED_END..UNSCALED_END).contains(&displacement);
-        near.then(|| self.unscaled | (displacement as u32 & 0x1ff) << 12 | operands)
+        near.then_some(self.unscaled | (displacement as u32 & 0x1ff) << 12 | operands)
     }
 
     /// The size of a stretch of memory that displacements from its first byte reach.
@@ -265,7 +265,7 @@ impl Pair {
         let near = displacement % self.size == 0 && (-64..64).contains(&units);
         let [first, second] = both;
         let operands = second.0 << 10 | base.0 << 5 | first.0;
-        near.then(|| self.code | (units as u32 & 0x7f) << 15 | operands)
+        near.then_some(self.code | (units as u32 & 0x7f) << 15 | operands)
     }
 }
 

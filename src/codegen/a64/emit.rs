@@ -235,7 +235,7 @@ impl<'p> Emitter<'p> {
             Inst::Pow2 { dst, src } => self.pow2(operands, [dst, src].map(vector)),
             Inst::Sqrt { dst, src } => self.emit(FSQRT.word(vector(dst), vector(src))),
             Inst::Exponent { dst, src } => self.exponent(operands, [dst, src].map(vector)),
-            Inst::ToInteger { dst, src } => self.to_integer(operands, [dst, src].map(vector)),
+            Inst::ToInteger { dst, src } => self.nearest_integer(operands, [dst, src].map(vector)),
             Inst::FromInteger { dst, src } => self.emit(SCVTF.word(vector(dst), vector(src))),
             Inst::Integer { op, dst, a, b } => self.three(codes::integer(op), dst, a, b),
             Inst::Short { op, dst, a, b } => self.three(codes::short(op), dst, a, b),

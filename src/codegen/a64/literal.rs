@@ -60,7 +60,7 @@ fn float(bits: u32) -> Option<u32> {
     // -3 to 4.
     let near = (124..=131).contains(&exponent) && fraction.trailing_zeros() >= 19;
     let exponent = (exponent.wrapping_sub(124) ^ 4) & 7;
-    near.then(|| sign << 7 | exponent << 4 | fraction >> 19)
+    near.then_some(sign << 7 | exponent << 4 | fraction >> 19)
 }
 
 #[cfg(test)]

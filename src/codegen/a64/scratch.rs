@@ -128,7 +128,7 @@ impl Emitter<'_> {
     }
 
     /// `fcvtns` is right below 2^31. Everything else, NaN included, becomes the smallest integer.
-    pub(super) fn to_integer(&mut self, operands: Vectors, [dst, src]: [Vector; 2]) {
+    pub(super) fn nearest_integer(&mut self, operands: Vectors, [dst, src]: [Vector; 2]) {
         self.with_scratch(operands, |e, inside| {
             e.splat(inside, INTEGERS_END);
             e.emit(FCMGT.word(inside, inside, src));

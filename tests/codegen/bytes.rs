@@ -82,6 +82,17 @@ fn all(target: Target, at: i64) -> Program {
         b.byte_dot(result, y, result);
         keep(&mut b, result);
     }
+    if target.by_lane {
+        b.load_first(result, b.arg(1).at(at));
+        keep(&mut b, result);
+    }
+    if target.dot >= IntegerDot::Lanes && target.by_lane {
+        for lane in 0..4 {
+            b.push(Inst::Copy { dst: result, src: mask });
+            b.byte_dot_lane(result, x, y, lane);
+            keep(&mut b, result);
+        }
+    }
     b.integer(Integer::And, result, x, mask);
     b.store_bytes(b.arg(2).at(place + at), result);
     b.finish().unwrap()
@@ -106,7 +117,7 @@ fn value() -> impl Strategy<Value = f32> {
 fn operands() -> impl Strategy<Value = Vec<Given>> {
     let buffer = || prop::collection::vec(value(), BYTES as usize / 4);
     (buffer(), buffer()).prop_map(|(x, y)| {
-        let results = vec![0.0; 24 * BYTES as usize / 4];
+        let results = vec![0.0; 28 * BYTES as usize / 4];
         let buffers = [x, y, results].into_iter();
         buffers.map(|values| Given::Buffer { values, start: 0 }).collect()
     })
@@ -145,6 +156,8 @@ proptest! {
             (Isa::AvxVnni, Target::AVX_VNNI),
             (Isa::Avx512, Target::AVX512),
             (Isa::Avx512Vnni, Target::AVX512_VNNI),
+            (Isa::Neon, Target::NEON),
+            (Isa::NeonI8mm, Target::NEON_I8MM),
         ];
         for (isa, target) in targets {
             let program = all(target, at);
@@ -173,8 +186,8 @@ proptest! {
             let program = looked_up(Target::V128, at);
             prop_assert!(expected(compiled(&cranelift, &program, Isa::Baseline, &given).unwrap()));
         }
-        for (isa, target) in [(Isa::Avx2, Target::AVX2), (Isa::Avx512, Target::AVX512)] {
-            let program = looked_up(target, at);
+        for isa in [Isa::Avx2, Isa::Avx512, Isa::Neon] {
+            let program = looked_up(isa.target(), at);
             prop_assert!(expected(emulated(&program, &given, true)), "{}", program);
             prop_assert!(expected(processed(&program, &given)), "{}", program);
             if runs(isa) {

@@ -35,12 +35,14 @@ fn target() -> impl Strategy<Value = Target> {
 }
 
 /// All numbers at and around the limits of short forms: bytes, bytes times the access size (EVEX),
-/// and 32 bits.
+/// and 32 bits; 9 bits, 12 bits times the access size, and 12 bits above 12 others (A64).
 pub(crate) fn boundaries() -> Vec<i32> {
     let around = |limit: i32| (-5..=5).filter_map(move |d| limit.checked_add(d));
     let sizes = [1, 4, 8, 16, 32, 64];
-    let short = sizes.into_iter().flat_map(|size| [0, 127, 128, -128, -129].map(|n| n * size));
-    let all = short.chain([i32::MIN, i32::MAX, 0x7fff, -0x8000]).flat_map(around);
+    let limits = [0, 127, 128, -128, -129, 0xfff, 0x1000, -0x1000];
+    let short = sizes.into_iter().flat_map(|size| limits.map(|n| n * size));
+    let long = [i32::MIN, i32::MAX, 0x7fff, -0x8000, 256, -256, 1 << 24, -(1 << 24)];
+    let all = short.chain(long).flat_map(around);
     all.collect::<BTreeSet<i32>>().into_iter().collect()
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use resnetc::codegen::listing::{interleave, lines};
 use resnetc::codegen::machine::{Cranelift, Scratch};
 use resnetc::codegen::vir::*;
-use resnetc::codegen::{clif, x64};
+use resnetc::codegen::{a64, clif, x64};
 
 use super::programs::case;
 
@@ -75,14 +75,18 @@ fn a_loop_that_is_not_entered_has_lines_and_no_code() {
         Inst::Loop { count: Count::Fixed(0), body: vec![Inst::Copy { dst: V(0), src: V(1) }; 3] },
         Inst::MultiplyAdd { acc: V(0), a: V(1), b: V(2) },
     ];
-    for target in [Target::V128, Target::AVX2] {
-        let program =
-            Program { name: "p".into(), target, args: 0, pointers: 0, body: body.clone() };
-        assert_eq!(lines(&program).len(), 6);
-        let encoded = x64::encode(&program).unwrap();
+    let program =
+        |target| Program { name: "p".into(), target, args: 0, pointers: 0, body: body.clone() };
+    let encoded = [
+        x64::encode(&program(Target::V128)),
+        x64::encode(&program(Target::AVX2)),
+        a64::encode(&program(Target::NEON)),
+    ];
+    for encoded in encoded.map(Result::unwrap) {
         assert_eq!(encoded.lines.iter().map(|l| l.line).collect::<Vec<_>>(), [0, 5]);
     }
-    let program = Program { name: "p".into(), target: Target::V128, args: 0, pointers: 0, body };
+    let program = program(Target::V128);
+    assert_eq!(lines(&program).len(), 6);
     let cranelift = Cranelift::host().unwrap();
     let compiled = clif::compile(&cranelift, &mut Scratch::new(), &program, true).unwrap();
     assert!(compiled.lines.iter().all(|l| l.line == 5), "{:?}", compiled.lines);

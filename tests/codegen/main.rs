@@ -1,5 +1,7 @@
 //! Code generation: every back end against the emulator.
 
+mod a64_forms;
+mod a64_processor;
 mod addresses;
 mod bytes;
 mod emulator;

@@ -8,6 +8,7 @@ use resnetc::Isa;
 use resnetc::codegen::error::CodegenError;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
+use resnetc::isa::IntegerDot;
 
 use super::support::{Given, compare, compiled, emulated, processed};
 use resnetc_testing::host::runs;
@@ -16,6 +17,10 @@ use resnetc_testing::host::runs;
 const BUFFER: usize = 2048;
 /// Where the arguments point: the middle, so that pointers and displacements can go both ways.
 const START: usize = BUFFER / 2;
+
+/// Where pointers jump to, in values from the middle of their buffer: beyond what displacements of
+/// one instruction, or sums of a register and a number, reach on some machine.
+const FAR: [i32; 8] = [0, 5000, -5000, 20_000, -300_000, 1 << 22, 1 << 27, -(1 << 27)];
 
 /// A program and its data.
 #[derive(Clone)]
@@ -66,7 +71,9 @@ impl Writer<'_> {
         let (least, greatest) = self.pointers[base.0 as usize];
         let room: Span = -(START as i32) - least..(BUFFER - START) as i32 - len - greatest + 1;
         let near = [0, 16, -16, 31, -32, 127, -128, 500, -500][self.roll(9)];
-        let offset = (near + self.roll(5) as i32 - 2).clamp(room.start, room.end - 1);
+        // From a pointer that is not in its buffer, back to the middle.
+        let back = if least.unsigned_abs() as usize > START { -least } else { 0 };
+        let offset = (back + near + self.roll(5) as i32 - 2).clamp(room.start, room.end - 1);
         base.at((4 * offset).into())
     }
 
@@ -83,7 +90,7 @@ impl Writer<'_> {
 
     fn inst(&mut self) -> Inst {
         let lanes = self.target.lanes as i32;
-        match self.roll(17) {
+        match self.roll(if self.target.by_lane { 20 } else { 17 }) {
             0 | 1 => Inst::Load { dst: self.v(), src: self.mem(lanes) },
             2 => Inst::Const { dst: self.v(), value: self.value() },
             3 => Inst::Broadcast { dst: self.v(), src: self.mem(1) },
@@ -108,7 +115,12 @@ impl Writer<'_> {
                 let distance = Distance::ALL[Distance::ALL.len() - within..][self.roll(within)];
                 Inst::Exchange { dst: self.v(), src: self.v(), distance }
             }
-            _ => Inst::Round { dst: self.v(), src: self.v() },
+            16 => Inst::Round { dst: self.v(), src: self.v() },
+            17 => Inst::LoadFirst { dst: self.v(), src: self.mem(1) },
+            _ => {
+                let [acc, a, b] = [self.v(), self.v(), self.v()];
+                Inst::MultiplyAddLane { acc, a, b, lane: self.roll(4) as u8 }
+            }
         }
     }
 
@@ -116,10 +128,13 @@ impl Writer<'_> {
     fn block(&mut self, depth: usize, counts: &[(P, u32)]) -> Vec<Inst> {
         let mut body = Vec::new();
         for _ in 0..self.roll(12) {
-            match self.roll(8) {
+            match self.roll(12) {
                 0 if depth > 0 => body.push(self.repeat(depth, counts)),
                 1 => body.push(self.copy()),
                 2 => body.extend(self.on_numbers()),
+                3 => body.extend(self.neighbours()),
+                4 if self.turns.is_empty() => body.push(self.jump()),
+                5 if self.target.dot >= IntegerDot::Lanes => body.extend(self.on_bytes()),
                 _ => body.push(self.inst()),
             }
         }
@@ -136,6 +151,48 @@ impl Writer<'_> {
             _ => Inst::Sqrt { dst, src: number },
         };
         [Inst::Const { dst: number, value: -126.0 }, replace, inst]
+    }
+
+    /// Products of known bytes: those of a NaN are not.
+    fn on_bytes(&mut self) -> [Inst; 4] {
+        let (src, a, acc) = (self.v(), self.v(), self.v());
+        let replace = Inst::Arith { op: Arith::Max, dst: a, a: src, b: a };
+        let value = self.value();
+        let dot = match (self.target.by_lane, self.roll(4) as u8) {
+            (true, lane) => Inst::ByteDotLane { acc, a, b: a, lane },
+            (false, _) => Inst::ByteDot { acc, a, b: a },
+        };
+        [Inst::Const { dst: a, value: -126.0 }, replace, Inst::Const { dst: acc, value }, dot]
+    }
+
+    /// Loads or stores at consecutive places, in either order, sometimes of one register only.
+    fn neighbours(&mut self) -> Vec<Inst> {
+        let (count, bytes) = (2 + self.roll(3) as i32, self.target.vector_bytes());
+        let first = self.mem(count * self.target.lanes as i32);
+        let (is_load, is_alike) = (self.roll(2) == 0, self.roll(3) == 1);
+        let mut body = Vec::new();
+        let mut v = self.v();
+        for i in 0..i64::from(count) {
+            let place = first.base.at(first.offset + i * bytes);
+            body.push(match is_load {
+                true => Inst::Load { dst: v, src: place },
+                false => Inst::Store { dst: place, src: v },
+            });
+            v = if is_alike { v } else { self.v() };
+        }
+        if self.roll(4) == 1 {
+            body.reverse();
+        }
+        body
+    }
+
+    /// A pointer that leaves its buffer, or comes back.
+    fn jump(&mut self) -> Inst {
+        let p = self.p();
+        let (least, greatest) = self.pointers[p.0 as usize];
+        let way = FAR[self.roll(FAR.len())] - least;
+        self.pointers[p.0 as usize] = (least + way, greatest + way);
+        Inst::Advance { pointer: p, bytes: 4 * way }
     }
 
     fn copy(&mut self) -> Inst {
@@ -287,11 +344,24 @@ fn avx512_on_the_test_processor_agrees_with_the_emulator() {
     agree(200, Target::AVX512, true, |case| Ok(processed(&case.program, &case.given)));
 }
 
-/// Tests the test processor: it computes the same as the CPU.
 #[test]
-fn the_test_processor_agrees_with_the_cpu() {
+fn neon_agrees_with_the_emulator() {
     let cranelift = Cranelift::host().unwrap();
-    for (isa, target) in [(Isa::Avx2, Target::AVX2), (Isa::Avx512, Target::AVX512)] {
+    for isa in [Isa::Neon, Isa::NeonI8mm] {
+        let target = isa.target();
+        agree(200, target, true, |case| Ok(processed(&case.program, &case.given)));
+        if runs(isa) {
+            agree(200, target, true, |case| compiled(&cranelift, &case.program, isa, &case.given));
+        }
+    }
+}
+
+/// Tests the test processors: they compute the same as the CPU.
+#[test]
+fn the_test_processors_agree_with_the_cpu() {
+    let cranelift = Cranelift::host().unwrap();
+    for isa in [Isa::Avx2, Isa::Avx512, Isa::NeonI8mm] {
+        let target = isa.target();
         let mut runner =
             TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
         let result = runner.run(&case(target), |case| {

@@ -70,9 +70,13 @@ proptest! {
         }
         let cranelift = Cranelift::host().unwrap();
         let narrow = Target { lanes: 4, ..Target::AVX2 };
-        for (isa, target) in
-            [(Isa::Avx2, narrow), (Isa::Avx2, Target::AVX2), (Isa::Avx512, Target::AVX512)]
-        {
+        let targets = [
+            (Isa::Avx2, narrow),
+            (Isa::Avx2, Target::AVX2),
+            (Isa::Avx512, Target::AVX512),
+            (Isa::Neon, Target::NEON),
+        ];
+        for (isa, target) in targets {
             let program = program(target, at);
             agree(&program, processed(&program, &given))?;
             if runs(isa) {
@@ -105,6 +109,7 @@ proptest! {
             (Isa::AvxVnni, Target::AVX_VNNI),
             (Isa::Avx512, Target::AVX512),
             (Isa::Avx512Vnni, Target::AVX512_VNNI),
+            (Isa::Neon, Target::NEON),
         ];
         for cranelift in [Cranelift::host().unwrap(), Cranelift::oldest().unwrap()] {
             let program = pairs(Target::V128, at);

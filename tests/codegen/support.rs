@@ -9,9 +9,9 @@ use resnetc::codegen::image::{Image, Options};
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region};
 use resnetc::codegen::vir::Program;
-use resnetc::codegen::x64;
+use resnetc::codegen::{a64, x64};
 
-use super::processor;
+use super::{a64_processor, processor};
 
 /// An argument of a kernel under test.
 #[derive(Clone, Debug)]
@@ -49,11 +49,16 @@ pub(crate) fn emulated(program: &Program, given: &[Given], fused: bool) -> Vec<V
     buffers(&addresses, &memory)
 }
 
-/// Encodes `program` for x86-64 and runs the code on the test processor. Returns the buffers.
+/// Encodes `program`, for 64-bit Arm if its target multiplies by lanes and else for x86-64, and runs
+/// the code on the test processor. Returns the buffers.
 pub(crate) fn processed(program: &Program, given: &[Given]) -> Vec<Vec<f32>> {
     let mut memory = EmulatedMemory::new();
     let (addresses, args) = place(given, &mut memory);
-    processor::call(&x64::encode(program).unwrap(), &args, &mut memory);
+    if program.target.by_lane {
+        a64_processor::call(&a64::encode(program).unwrap(), &args, &mut memory);
+    } else {
+        processor::call(&x64::encode(program).unwrap(), &args, &mut memory);
+    }
     buffers(&addresses, &memory)
 }
 

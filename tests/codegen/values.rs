@@ -4,6 +4,7 @@
 use resnetc::Isa;
 use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
+use resnetc::isa::IntegerDot;
 
 use super::support::{Given, compare, compiled, emulated, processed};
 use resnetc_testing::host::runs;
@@ -41,6 +42,7 @@ const ODD: [f32; 26] = [
 const ARRANGEMENTS: [[u8; 3]; 6] =
     [[2, 0, 1], [0, 0, 1], [1, 0, 1], [0, 1, 0], [2, 0, 0], [0, 0, 0]];
 
+/// Those that any target has.
 fn instructions([dst, a, b]: [V; 3]) -> Vec<Inst> {
     use Arith::*;
     let arith = [Add, Sub, Mul, Div, Max, Min, MaxNan, Equal, Less, LessOrEqual, And, AndNot, Or]
@@ -50,8 +52,32 @@ fn instructions([dst, a, b]: [V; 3]) -> Vec<Inst> {
         Inst::MultiplyAdd { acc: dst, a, b },
         Inst::Round { dst, src: a },
         Inst::Copy { dst, src: a },
+        Inst::Sqrt { dst, src: a },
+        Inst::ToInteger { dst, src: a },
+        Inst::FromInteger { dst, src: a },
     ];
-    arith.into_iter().chain(blends).chain(rest).collect()
+    let integers = [Integer::Add, Integer::Sub, Integer::Max, Integer::Min, Integer::Mul]
+        .map(|op| Inst::Integer { op, dst, a, b });
+    let shifts = [Shift::Left, Shift::Right, Shift::SignedRight]
+        .into_iter()
+        .flat_map(|to| [0, 1, 31].map(|by| Inst::Shift { to, dst, src: a, by }));
+    arith.into_iter().chain(blends).chain(rest).chain(integers).chain(shifts).collect()
+}
+
+/// Those that `target` has and others lack.
+fn more_instructions(target: Target, [dst, a, b]: [V; 3]) -> Vec<Inst> {
+    let lanes = 0..if target.by_lane { 4 } else { 0 };
+    let by_lane = |lane| Inst::MultiplyAddLane { acc: dst, a, b, lane };
+    let mut all: Vec<Inst> = lanes.clone().map(by_lane).collect();
+    if target.dot >= IntegerDot::Pairs {
+        all.extend([Short::Add, Short::Sub].map(|op| Inst::Short { op, dst, a, b }));
+        all.push(Inst::PairDot { dst, a, b });
+    }
+    if target.dot >= IntegerDot::Lanes {
+        all.push(Inst::ByteDot { acc: dst, a, b });
+        all.extend(lanes.map(|lane| Inst::ByteDotLane { acc: dst, a, b, lane }));
+    }
+    all
 }
 
 /// All pairs, as two buffers, and space for the results.
@@ -76,8 +102,18 @@ fn program(target: Target, inst: Inst, len: usize, crowded: bool) -> Program {
         Inst::Arith { dst, .. }
         | Inst::Blend { dst, .. }
         | Inst::Round { dst, .. }
-        | Inst::Copy { dst, .. } => dst,
-        Inst::MultiplyAdd { acc, .. } => acc,
+        | Inst::Copy { dst, .. }
+        | Inst::Sqrt { dst, .. }
+        | Inst::ToInteger { dst, .. }
+        | Inst::FromInteger { dst, .. }
+        | Inst::Integer { dst, .. }
+        | Inst::Shift { dst, .. }
+        | Inst::Short { dst, .. }
+        | Inst::PairDot { dst, .. } => dst,
+        Inst::MultiplyAdd { acc, .. }
+        | Inst::MultiplyAddLane { acc, .. }
+        | Inst::ByteDot { acc, .. }
+        | Inst::ByteDotLane { acc, .. } => acc,
         ref other => panic!("{other} computes nothing"),
     };
     let mut b = Builder::new("values", target, 3);
@@ -102,7 +138,9 @@ fn program(target: Target, inst: Inst, len: usize, crowded: bool) -> Program {
 fn check(target: Target, fused: bool, run: impl Fn(&Program, &[Given]) -> Vec<Vec<f32>>) {
     let (given, len) = pairs();
     for arrangement in ARRANGEMENTS {
-        for inst in instructions(arrangement.map(V)) {
+        let registers = arrangement.map(V);
+        let more = more_instructions(target, registers);
+        for inst in instructions(registers).into_iter().chain(more) {
             for crowded in [false, true] {
                 let program = program(target, inst.clone(), len, crowded);
                 let outcome = compare(&run(&program, &given), &emulated(&program, &given, fused));
@@ -141,5 +179,18 @@ fn avx512_computes_odd_values() {
         check(Target::AVX512, true, |program, given| {
             compiled(&cranelift, program, Isa::Avx512, given).unwrap()
         });
+    }
+}
+
+#[test]
+fn neon_computes_odd_values() {
+    let cranelift = Cranelift::host().unwrap();
+    for isa in [Isa::Neon, Isa::NeonI8mm] {
+        check(isa.target(), true, processed);
+        if runs(isa) {
+            check(isa.target(), true, |program, given| {
+                compiled(&cranelift, program, isa, given).unwrap()
+            });
+        }
     }
 }

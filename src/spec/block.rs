@@ -229,7 +229,7 @@ impl Spec {
 /// A convolution along the channels' means; the number of taps grows with the logarithm of the
 /// number of channels.
 fn channel_attention(s: &mut Sketch, name: &str, y: Value) -> Value {
-    let half = (y.channels.max(1).ilog2() as usize + 1) / 2;
+    let half = (y.channels.max(1).ilog2() as usize).div_ceil(2);
     let taps = (half + usize::from(half.is_multiple_of(2))).max(3);
     let mut gate = s.op(&format!("{name}.mean"), Op::GlobalAveragePool, &[y]);
     gate = s.shaped(&format!("{name}.row"), Shaped::SwapChannelsAndRows, gate);

@@ -1,6 +1,7 @@
 """Executed blocks of A64 code, as instructions.c counts them: kinds of instructions, and the loops that take most."""
 
 import collections
+import itertools
 import os
 import re
 import tempfile
@@ -18,6 +19,7 @@ KINDS = {
     "outer product": r"fmop[as]\s",
     "load": r"ld\w+\s",
     "store": r"st\w+\s",
+    "prefetch": r"prf\w+\s",
     "branch": r"(b|bl|br|blr|ret|b\.\w+|cbn?z|tbn?z)(\s|$)",
     "vector": r"f\w+\s|.*\b[vz]\d+\.|\w+\s+[qdsh]\d+\b|(movi|while\w+|ptrue)\s|.*\bp\d+[./]|.*\bza\d*[.\[]",
     "other": "",
@@ -91,16 +93,19 @@ def branch_offset(word):
     return 0
 
 
-def loops(blocks, number):
-    """The innermost loops with the most executed instructions: pairs of that number and the text of the loop.
+def loops(fewer, more, number):
+    """The innermost loops with the most instructions that were executed in `more` beyond `fewer`: pairs of how many
+    these are and the text of the loop.
 
-    Translated blocks may end anywhere, so loops are put together from the code at each address.
+    Translated blocks may end anywhere, so loops are put together from the code at each address. QEMU places code at the
+    same addresses in each process.
     """
     code, executions = {}, collections.Counter()
-    for count, address, words in blocks:
-        for index, word in enumerate(words):
-            code[address + 4 * index] = word
-            executions[address + 4 * index] += count
+    for sign, blocks in ((-1, fewer), (1, more)):
+        for count, address, words in blocks:
+            for at, word in zip(itertools.count(address, 4), words):
+                code[at] = word
+                executions[at] += sign * count
     found = {}
     for end, word in code.items():
         start = end + branch_offset(word)

@@ -7,6 +7,7 @@ README.md in this folder describes what is counted and how.
 import argparse
 import dataclasses
 import json
+import math
 import os
 import sys
 
@@ -101,19 +102,16 @@ def parse(args):
 
 
 def make(emulator, resnetc, network):
-    """Writes a network and an input for it, unless they were written before."""
-    onnx, numbers = emulator.path("models", f"{network}.onnx"), emulator.path("models", f"{network}.npy")
+    """The name of a network, and files of it and of an input; the first is written unless it was written before."""
+    name = os.path.splitext(os.path.basename(network))[0]
+    onnx, numbers = emulator.path("models", f"{name}.onnx"), emulator.path("models", f"{name}.npy")
     os.makedirs(os.path.dirname(onnx), exist_ok=True)
-    cpu = CPUS["max"]
     if not os.path.exists(onnx):
-        emulator.run(cpu, [resnetc, "zoo", "make", network, "--seed", "1", "-o", onnx])
-    report = json.loads(emulator.run(cpu, [resnetc, "info", onnx, "--json"]))
+        emulator.run(CPUS["max"], [resnetc, "zoo", "make", network, "--seed", "1", "-o", onnx])
+    report = json.loads(emulator.run(CPUS["max"], [resnetc, "info", onnx, "--json"]))
     shape = report["inputs"][0]["shape"]
-    size = 1
-    for extent in shape:
-        size *= extent
-    arrays.write_npy(numbers, shape, arrays.normal(1, size))
-    return onnx, numbers
+    arrays.write_npy(numbers, shape, arrays.normal(1, math.prod(shape)))
+    return name, onnx, numbers
 
 
 def count(emulator, engine, case, args):
@@ -127,9 +125,9 @@ def count(emulator, engine, case, args):
         os.remove(path)
     sums = tally(difference(*counted), engine.ignored)
     os.makedirs(emulator.path("loops"), exist_ok=True)
-    for index, (executed, text) in enumerate(loops(counted[-1], args.loops)):
+    for index, (executed, text) in enumerate(loops(*counted, args.loops)):
         with open(emulator.path("loops", f"{name}-{index + 1}.s"), "w", encoding="utf-8") as file:
-            file.write(f"// {executed} instructions in {UNCOUNTED + args.runs} runs and before\n{text}")
+            file.write(f"// {executed / args.runs:.0f} instructions in a run\n{text}")
     return {kind: round(number / args.runs) for kind, number in sums.items()}
 
 
@@ -173,9 +171,9 @@ def main():
     found = {"versions": {engine.name: engine.version(emulator) for engine in engines}, "counts": []}
     found["versions"]["qemu"] = call(["qemu-aarch64", "--version"]).split()[2]
     for network in args.networks:
-        files = make(emulator, known["resnetc"].path, network)
+        name, *files = make(emulator, known["resnetc"].path, network)
         for cpu in args.cpus:
-            found["counts"] += measure(emulator, engines, Case(network, cpu, *files), args)
+            found["counts"] += measure(emulator, engines, Case(name, cpu, *files), args)
             # After each case, as all of them may take an hour.
             with open(emulator.path("counts.json"), "w", encoding="utf-8") as file:
                 json.dump(found, file, indent=1)

@@ -7,9 +7,10 @@ use crate::codegen::vir::Target;
 pub(super) const UNROLL_LIMIT: usize = 2500;
 
 /// The maximum number of steps in such a body where each lane sees its own channels. There, the
-/// order of a sum depends on it, so it must not depend on the tile: it is the number of steps of
-/// the largest tile that fits.
-pub(super) const UNROLLED_STEPS: usize = 45;
+/// order of a sum depends on it, so it must not depend on the tile: it is what fits with the tiles
+/// of AVX2, of 17 instructions a step. On wider targets the body is larger, which costs less than
+/// gathering every value once for each column.
+pub(super) const UNROLLED_STEPS: usize = UNROLL_LIMIT / 17;
 
 /// Columns of the kernel whose weights are held in registers at once where each lane sees its own
 /// channels.

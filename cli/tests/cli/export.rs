@@ -21,7 +21,7 @@ fn a_network_is_three_files_or_four() {
     let other = ["export", MODEL, "-o", place, "--name", "other", "--separate-weights"];
     let report = json(&[&other[..], &["--target", "aarch64", "--json"]].concat());
     assert_eq!(names(&report), ["other.h", "other_main.c", "other.weights", "other.o"]);
-    assert_eq!(report["isa"], "baseline");
+    assert_eq!(report["isa"], "neon");
     let weights = fs::metadata(format!("{place}/other.weights")).unwrap().len();
     assert_eq!(report["weight_bytes"], weights);
     let mut all: Vec<_> = fs::read_dir(place).unwrap().map(|e| e.unwrap().file_name()).collect();

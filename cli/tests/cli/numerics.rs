@@ -1,5 +1,6 @@
 //! `--numerics`: what it says of weights, and that results stay right.
 
+use resnetc_testing::running::fused_isas;
 use serde_json::Value;
 
 use crate::support::*;
@@ -41,10 +42,41 @@ fn weights_of_16_bits_pass_the_check_and_the_comparison() {
     assert!(found["median_ms"].as_f64().unwrap() > 0.0);
 }
 
+/// The digest of the output, as text and as JSON have it.
+fn hash(numerics: &str, isa: &str) -> String {
+    let run = ["run", NETWORK, "--hash", "--numerics", numerics, "--isa", isa];
+    let output = resnetc(&run);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("hash")).unwrap();
+    let report = json(&[&run[..], &["--json"]].concat());
+    assert_eq!(report["outputs"][0]["hash"], line.trim());
+    line.trim().to_owned()
+}
+
+/// The digests are those of every machine with fused multiply-adds.
+#[test]
+fn hashes_of_portable_and_exact_numerics_are_the_same_everywhere() {
+    let known = [
+        ("portable", "ef8f07f1be7a4c1a18e5f9d95d56e2553875637344f6b31659f47b28c8884278"),
+        ("exact", "15d9343c36c9ab6c2b6e08d32363b48515ef20445cda3a4ae6f39a26126789e4"),
+    ];
+    for isa in fused_isas() {
+        for (numerics, known) in known {
+            assert_eq!(hash(numerics, isa.name()), known, "{numerics} {isa}");
+        }
+    }
+    let said =
+        |numerics: &str| stderr(&resnetc(&["run", NETWORK, "--hash", "--numerics", numerics]));
+    assert!(said("fast").contains("other machines may compute other bits"));
+    assert!(!said("exact").contains("other machines"));
+    // Without the option there is none.
+    assert!(json(&["run", NETWORK, "--json"])["outputs"][0].get("hash").is_none());
+}
+
 #[test]
 fn other_numerics_are_wrong_usage() {
     let output = resnetc(&["run", NETWORK, "--numerics", "double"]);
     assert_eq!(output.status.code(), Some(2));
     let text = stderr(&output);
-    assert!(text.contains("expected fast, half or exact"), "{text}");
+    assert!(text.contains("expected one of fast, portable, half, exact"), "{text}");
 }

@@ -65,9 +65,12 @@ pub(crate) fn engines() -> Vec<Engine> {
     engines
 }
 
-/// Every engine, for products of bytes.
+/// Every engine, for products of bytes: all machines run the baseline, and most that have `avx512`
+/// run it.
 pub(crate) fn all_engines() -> Vec<Engine> {
-    let mut engines = emulators(ISAS.map(Isa::target));
+    let x86 = [Target::AVX2, Target::AVX_VNNI, Target::AVX512_VNNI, Target::AMX];
+    let mut engines = emulators(x86);
+    engines.extend(emulators([Target::NEON, Target::NEON_I8MM]));
     engines.extend(native(ISAS));
     engines
 }

@@ -338,13 +338,13 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
             Inst::MultiplyAdd { acc, a, b } => {
                 let (a, b) = (self.get(a), self.get(b));
                 for (l, sum) in self.at(acc).iter_mut().enumerate() {
-                    *sum = if FUSED { a[l].mul_add(b[l], *sum) } else { *sum + a[l] * b[l] };
+                    *sum = multiply_add::<FUSED>(*sum, a[l], b[l]);
                 }
             }
             Inst::MultiplyAddLane { acc, a, b, lane } => {
                 let (a, b) = (self.get(a), self.get(b)[lane as usize]);
                 for (l, sum) in self.at(acc).iter_mut().enumerate() {
-                    *sum = if FUSED { a[l].mul_add(b, *sum) } else { *sum + a[l] * b };
+                    *sum = multiply_add::<FUSED>(*sum, a[l], b);
                 }
             }
             Inst::Arith { op, dst, a, b } => {
@@ -585,6 +585,10 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
             fault,
         }
     }
+}
+
+fn multiply_add<const FUSED: bool>(sum: f32, a: f32, b: f32) -> f32 {
+    if FUSED { a.mul_add(b, sum) } else { sum + a * b }
 }
 
 fn lane(op: Arith) -> fn(f32, f32) -> f32 {

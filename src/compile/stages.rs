@@ -148,7 +148,7 @@ pub fn schedule(graph: &mut Graph, options: &Options) -> Result<Remarks, Error> 
 pub fn machine(options: &Options) -> Result<(Isa, Machine), Error> {
     let isa = options.isa.enable()?;
     let threads = options.thread_count()?;
-    if !isa.target().fused {
+    if options.numerics.is_portable() && !isa.target().fused {
         options.numerics.check(Cranelift::host()?.fused())?;
     }
     let machine = Machine::new(isa.target(), threads, core_cache_bytes(), Vendor::host());

@@ -18,19 +18,9 @@ use crate::codegen::usage::Usage;
 use crate::codegen::vir::{
     Arith, Cache, Count, Distance, Inst, P, Program, Shift, Target, V, VectorSet, Vectors,
 };
-use crate::isa::IntegerDot;
 
 /// The most that programs for this back end may rely on.
-const ENCODED: Target = Target {
-    lanes: 4,
-    vectors: 32,
-    tiles: 0,
-    fused: true,
-    by_lane: true,
-    pair_sums: false,
-    selects: false,
-    dot: IntegerDot::Lanes,
-};
+const ENCODED: Target = Target::NEON_I8MM;
 
 /// Alignment of innermost loops: the width of an instruction fetch of wide cores.
 const LOOP_ALIGNMENT: usize = 32;

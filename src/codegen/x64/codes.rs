@@ -3,7 +3,7 @@
 use iced_x86::{Code, Register};
 
 use crate::codegen::vir::{Integer, Short};
-use crate::isa::{IntegerDot, Target};
+use crate::isa::Target;
 
 /// The instructions of one width.
 #[derive(Debug)]
@@ -169,20 +169,10 @@ impl Codes {
 }
 
 /// What VEX prefixes encode.
-const VEX: Target = Target {
-    lanes: 8,
-    vectors: 16,
-    tiles: 0,
-    fused: true,
-    by_lane: false,
-    pair_sums: true,
-    selects: false,
-    dot: IntegerDot::Lanes,
-};
+const VEX: Target = Target::AVX_VNNI;
 
-/// What EVEX prefixes encode.
-const EVEX: Target =
-    Target { lanes: 16, vectors: 32, tiles: 8, selects: true, dot: IntegerDot::Tiles, ..VEX };
+/// What EVEX prefixes encode, and tiles.
+const EVEX: Target = Target::AMX;
 
 static XMM: Codes = Codes {
     encoded: Target { lanes: 4, ..VEX },

@@ -1,7 +1,6 @@
 //! Copies a row of positions, so that the channels of four blocks are side by side.
 
 use crate::codegen::vir::{Builder, Count, OverBudget, Program, Target};
-use crate::isa::IntegerDot;
 
 use super::super::sizes::{BLOCK, ROW};
 
@@ -27,8 +26,7 @@ const UNROLLED: usize = 4;
 impl Copy {
     /// The target whose vectors are blocks of bytes.
     pub(super) fn target(target: Target) -> Target {
-        let (lanes, dot) = (BLOCK / 4, IntegerDot::None);
-        Target { lanes, vectors: 16, tiles: 0, selects: false, dot, ..target }
+        target.narrowed(BLOCK / 4)
     }
 
     /// Arguments: the first position, its place.

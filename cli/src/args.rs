@@ -37,7 +37,7 @@ pub(crate) struct Common {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Model options")]
 pub(crate) struct ModelOptions {
-    /// Instruction set: auto, amx, avx512vnni, avx512, avxvnni, avx2, neoni8mm, neon or baseline
+    /// Instruction set: auto, amx, avx512vnni, avx512, avxvnni, avx2, neoni8mm, neondot, neon or baseline
     #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
     pub(crate) isa: IsaChoice,
     /// fast; portable: as fast, with the same bits on every CPU that has fused multiply-adds;

@@ -9,8 +9,8 @@ use super::integers;
 use super::region::{Arg, Call, Extent, Item, Piece, Region};
 use super::usage::Usage;
 use super::vir::{
-    Arith, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Integer, Mem, P, POINTERS, POW2_MAGIC,
-    POW2_SHIFT, Program, T, TILE_ROWS, Target, V,
+    Arith, Bytes, Count, EXPONENT_BASE, EXPONENT_MAGIC, Inst, Integer, Mem, P, POINTERS,
+    POW2_MAGIC, POW2_SHIFT, Program, T, TILE_ROWS, Target, V,
 };
 
 /// Buffers of f32 at made-up addresses, far apart: an address outside a buffer is not in another
@@ -450,13 +450,13 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
             Inst::ByteDot { acc, a, b } => {
                 let (a, b) = (self.get(a), self.get(b));
                 for (l, sum) in self.at(acc).iter_mut().enumerate() {
-                    *sum = integers::byte_dot(*sum, a[l], b[l]);
+                    *sum = integers::byte_dot(Bytes::Unsigned, *sum, a[l], b[l]);
                 }
             }
-            Inst::ByteDotLane { acc, a, b, lane } => {
+            Inst::ByteDotLane { left, acc, a, b, lane } => {
                 let (a, b) = (self.get(a)[lane as usize], self.get(b));
                 for (l, sum) in self.at(acc).iter_mut().enumerate() {
-                    *sum = integers::byte_dot(*sum, a, b[l]);
+                    *sum = integers::byte_dot(left, *sum, a, b[l]);
                 }
             }
             Inst::Select { dst, mask, other } => {

@@ -93,10 +93,19 @@ fn pair(x: f32) -> [i16; 2] {
     [of(x) as i16, (of(x) >> 16) as i16]
 }
 
-/// [`Inst::ByteDot`](super::vir::Inst::ByteDot).
-pub(super) fn byte_dot(acc: f32, a: f32, b: f32) -> f32 {
+/// A byte as a factor.
+fn factor(kind: Bytes, byte: u8) -> i32 {
+    match kind {
+        Bytes::Signed => i32::from(byte as i8),
+        Bytes::Unsigned => i32::from(byte),
+    }
+}
+
+/// [`Inst::ByteDot`](super::vir::Inst::ByteDot), whose left factors are unsigned, and
+/// [`Inst::ByteDotLane`](super::vir::Inst::ByteDotLane).
+pub(super) fn byte_dot(left: Bytes, acc: f32, a: f32, b: f32) -> f32 {
     let (a, b) = (of(a).to_le_bytes(), of(b).to_le_bytes());
-    let products = (0..4).map(|i| i32::from(a[i]) * i32::from(b[i] as i8));
+    let products = (0..4).map(|i| factor(left, a[i]) * factor(Bytes::Signed, b[i]));
     from(products.fold(of(acc), i32::wrapping_add))
 }
 

@@ -2,7 +2,7 @@
 //! program.
 
 use super::error::CodegenError;
-use super::vir::{Count, Inst, Mem, P, POINTERS, Program, T, VectorSet, loop_depth};
+use super::vir::{Bytes, Count, Inst, Mem, P, POINTERS, Program, T, VectorSet, loop_depth};
 use crate::isa::IntegerDot;
 
 /// Lanes of a register that a product can have as its factor.
@@ -163,8 +163,11 @@ fn visit(body: &[Inst], named: &mut Named) {
             }
             Inst::LoadFirst { .. } => named.by_lane = true,
             Inst::MultiplyAddLane { lane, .. } => named.factor(lane),
-            Inst::ByteDotLane { lane, .. } => {
-                named.dot = named.dot.max(IntegerDot::Lanes);
+            Inst::ByteDotLane { left, lane, .. } => {
+                named.dot = named.dot.max(match left {
+                    Bytes::Signed => IntegerDot::SignedLanes,
+                    Bytes::Unsigned => IntegerDot::Lanes,
+                });
                 named.factor(lane);
             }
             Inst::WidenBytes { .. } | Inst::Short { .. } | Inst::PairDot { .. } => {

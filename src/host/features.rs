@@ -26,6 +26,8 @@ pub enum Feature {
     AmxInt8,
     /// 128-bit vectors on 64-bit Arm: Advanced SIMD.
     Neon,
+    /// Products of signed bytes on these.
+    DotProd,
     /// Products of unsigned and signed bytes on these.
     I8mm,
 }
@@ -62,6 +64,7 @@ impl Feature {
             Feature::AmxTile => "AMX-TILE",
             Feature::AmxInt8 => "AMX-INT8",
             Feature::Neon => "Advanced SIMD",
+            Feature::DotProd => "DotProd",
             Feature::I8mm => "I8MM",
         }
     }
@@ -82,6 +85,7 @@ impl Feature {
             | Feature::AmxTile
             | Feature::AmxInt8
             | Feature::Neon
+            | Feature::DotProd
             | Feature::I8mm => None,
         }
     }
@@ -106,6 +110,7 @@ impl Feature {
             | Feature::AvxVnni
             | Feature::AmxInt8
             | Feature::Neon
+            | Feature::DotProd
             | Feature::I8mm => Ok(()),
         }
     }
@@ -121,7 +126,7 @@ impl Feature {
             Feature::AvxVnni => is_x86_feature_detected!("avxvnni"),
             Feature::AmxTile => tiles::cpu_has(tiles::AMX_TILE),
             Feature::AmxInt8 => tiles::cpu_has(tiles::AMX_INT8),
-            Feature::Neon | Feature::I8mm => false,
+            Feature::Neon | Feature::DotProd | Feature::I8mm => false,
         }
     }
 
@@ -130,6 +135,7 @@ impl Feature {
         use std::arch::is_aarch64_feature_detected;
         match self {
             Feature::Neon => is_aarch64_feature_detected!("neon"),
+            Feature::DotProd => is_aarch64_feature_detected!("dotprod"),
             Feature::I8mm => is_aarch64_feature_detected!("i8mm"),
             Feature::Avx2
             | Feature::Fma
@@ -158,7 +164,7 @@ impl fmt::Display for Feature {
 mod tests {
     use super::*;
 
-    const ALL: [Feature; 10] = [
+    const ALL: [Feature; 11] = [
         Feature::Avx2,
         Feature::Fma,
         Feature::Avx512F,
@@ -168,6 +174,7 @@ mod tests {
         Feature::AmxTile,
         Feature::AmxInt8,
         Feature::Neon,
+        Feature::DotProd,
         Feature::I8mm,
     ];
 

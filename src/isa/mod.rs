@@ -166,7 +166,23 @@ instruction_sets! {
             dot: IntegerDot::Lanes,
         },
         backend: Backend::A64,
-        features: &[Feature::Neon, Feature::I8mm],
+        features: &[Feature::Neon, Feature::DotProd, Feature::I8mm],
+    };
+    /// 64-bit Arm with Advanced SIMD, and products of signed bytes in its lanes.
+    NeonDot = Descriptor {
+        name: "neondot",
+        target: Target {
+            lanes: 4,
+            vectors: 32,
+            tiles: 0,
+            fused: true,
+            by_lane: true,
+            pair_sums: false,
+            selects: false,
+            dot: IntegerDot::SignedLanes,
+        },
+        backend: Backend::A64,
+        features: &[Feature::Neon, Feature::DotProd],
     };
     /// 64-bit Arm with Advanced SIMD: 128-bit vectors. Every such CPU with a system for
     /// applications has it.
@@ -273,6 +289,8 @@ impl Target {
     pub const AVX512: Target = Isa::Avx512.target();
     /// The target of [`Isa::Neon`].
     pub const NEON: Target = Isa::Neon.target();
+    /// The target of [`Isa::NeonDot`].
+    pub const NEON_DOT: Target = Isa::NeonDot.target();
     /// The target of [`Isa::NeonI8mm`].
     pub const NEON_I8MM: Target = Isa::NeonI8mm.target();
     /// The target of [`Isa::Amx`].

@@ -31,7 +31,9 @@ pub enum IntegerDot {
     None,
     /// Two products of 16 bits into each lane of a vector, as in AVX2.
     Pairs,
-    /// Four products of bytes into each lane of a vector, as in AVX-VNNI.
+    /// Four products of signed bytes into each lane of a vector, as in Arm's DotProd.
+    SignedLanes,
+    /// Four products of unsigned and signed bytes into each lane of a vector, as in AVX-VNNI.
     Lanes,
     /// Tiles of 16 by 16, as in AMX-INT8.
     Tiles,
@@ -113,6 +115,7 @@ impl fmt::Display for Target {
         let words = [
             (self.fused, "fused multiply-add"),
             (self.dot == IntegerDot::Pairs, "products of 16-bit integers"),
+            (self.dot == IntegerDot::SignedLanes, "products of signed bytes in lanes"),
             (self.dot >= IntegerDot::Lanes, "products of bytes in lanes"),
             (self.dot == IntegerDot::Tiles, "products of bytes in tiles"),
         ];

@@ -163,7 +163,7 @@ fn kernel(numbers: Numbers, target: Target) -> Result<Kernel, OverBudget> {
         match numbers {
             Numbers::Floats => b.constant(one, 1.0),
             Numbers::Bytes(Dot::Pairs) => b.bits(one, 0x0001_0001),
-            Numbers::Bytes(Dot::Fours) => b.bits(one, 0x0101_0101),
+            Numbers::Bytes(Dot::Fours | Dot::Shifted) => b.bits(one, 0x0101_0101),
         }
     }
     b.repeat(Count::Fixed(TURNS), |b| {

@@ -110,7 +110,11 @@ fn single(v: [u8; 3], lane: u8) -> Vec<(Inst, String)> {
         ),
         (Inst::ByteDot { acc: dst, a: va, b: vb }, format!("usdot v{d}.4s, v{a}.16b, v{b}.16b")),
         (
-            Inst::ByteDotLane { acc: dst, a: va, b: vb, lane },
+            Inst::ByteDotLane { left: Bytes::Signed, acc: dst, a: va, b: vb, lane },
+            format!("sdot v{d}.4s, v{b}.16b, v{a}.4b[{lane}]"),
+        ),
+        (
+            Inst::ByteDotLane { left: Bytes::Unsigned, acc: dst, a: va, b: vb, lane },
             format!("sudot v{d}.4s, v{b}.16b, v{a}.4b[{lane}]"),
         ),
         (Inst::Round { dst, src: va }, of_one("frintn")),

@@ -67,9 +67,10 @@ const FORMS: &[(&str, Run)] = &[
     ("01001110 011mmmmm 100001nn nnnddddd", Bits(|_, n, m| halves(n, m, u16::wrapping_add))),
     ("01101110 011mmmmm 100001nn nnnddddd", Bits(|_, n, m| halves(n, m, u16::wrapping_sub))),
     ("0q001110 011mmmmm 110000nn nnnddddd", Whole(multiply_shorts)),
-    // Fours of bytes: usdot, sudot by element.
+    // Fours of bytes: usdot, sudot and sdot by element.
     ("01001110 100mmmmm 100111nn nnnddddd", Bits(dot)),
     ("01001111 00lmmmmm 1111h0nn nnnddddd", Whole(dot_element)),
+    ("01001111 10lmmmmm 1110h0nn nnnddddd", Whole(signed_dot_element)),
     // Narrower integers, of words and of 16 bits: xtn, sqxtn, sqxtun.
     ("0q001110 01100001 001010nn nnnddddd", Whole(narrow_words)),
     ("0q001110 00100001 001010nn nnnddddd", Whole(narrow_shorts)),
@@ -260,6 +261,14 @@ fn dot(d: u32, n: u32, m: u32) -> u32 {
     let product = |(n, m): (u8, u8)| i32::from(n) * i32::from(m as i8);
     let products = n.to_le_bytes().into_iter().zip(m.to_le_bytes()).map(product);
     d.wrapping_add(products.sum::<i32>() as u32)
+}
+
+/// All bytes are signed.
+fn signed_dot_element(w: Word, d: Vector, n: Vector, m: Vector) -> Vector {
+    let element = w.element(m).to_le_bytes().map(|x| i32::from(x as i8));
+    let dot =
+        |n: u32| n.to_le_bytes().into_iter().zip(element).map(|(n, m)| i32::from(n as i8) * m);
+    std::array::from_fn(|l| d[l].wrapping_add(dot(n[l]).sum::<i32>() as u32))
 }
 
 /// The bytes of `n` are signed, those of the element are unsigned.

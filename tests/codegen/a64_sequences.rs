@@ -231,11 +231,13 @@ fn programs_for_other_machines_are_refused() {
     }
     assert!(few(Target { pair_sums: true, ..Target::NEON_I8MM }).is_err());
     assert!(few(Target { selects: true, ..Target::NEON }).is_err());
-    for target in [Target::NEON, Target::NEON_I8MM, Target::V128] {
+    for target in [Target::NEON, Target::NEON_DOT, Target::NEON_I8MM, Target::V128] {
         assert!(few(target).is_ok(), "{target:?}");
     }
-    let dot = Inst::ByteDotLane { acc: V(0), a: V(1), b: V(2), lane: 0 };
-    assert!(a64::encode(&program(Target::NEON, vec![dot])).is_err());
+    for (left, refuses) in [(Bytes::Signed, Target::NEON), (Bytes::Unsigned, Target::NEON_DOT)] {
+        let dot = Inst::ByteDotLane { left, acc: V(0), a: V(1), b: V(2), lane: 0 };
+        assert!(a64::encode(&program(refuses, vec![dot])).is_err());
+    }
     let beyond = Inst::MultiplyAddLane { acc: V(0), a: V(1), b: V(2), lane: 4 };
     assert!(a64::encode(&program(Target::NEON, vec![beyond])).is_err());
 }

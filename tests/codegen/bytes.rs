@@ -86,16 +86,23 @@ fn all(target: Target, at: i64) -> Program {
         b.load_first(result, b.arg(1).at(at));
         keep(&mut b, result);
     }
-    if target.dot >= IntegerDot::Lanes && target.by_lane {
+    for left in lefts(target) {
         for lane in 0..4 {
             b.push(Inst::Copy { dst: result, src: mask });
-            b.byte_dot_lane(result, x, y, lane);
+            b.byte_dot_lane(left, result, x, y, lane);
             keep(&mut b, result);
         }
     }
     b.integer(Integer::And, result, x, mask);
     b.store_bytes(b.arg(2).at(place + at), result);
     b.finish().unwrap()
+}
+
+/// What bytes a target multiplies by signed ones, with a lane of them.
+fn lefts(target: Target) -> Vec<Bytes> {
+    let all = [(IntegerDot::SignedLanes, Bytes::Signed), (IntegerDot::Lanes, Bytes::Unsigned)];
+    let all = all.into_iter().filter(|(least, _)| target.by_lane && target.dot >= *least);
+    all.map(|(_, left)| left).collect()
 }
 
 /// Looks the first bytes of an operand up in the second, with every address register that there is.
@@ -117,7 +124,7 @@ fn value() -> impl Strategy<Value = f32> {
 fn operands() -> impl Strategy<Value = Vec<Given>> {
     let buffer = || prop::collection::vec(value(), BYTES as usize / 4);
     (buffer(), buffer()).prop_map(|(x, y)| {
-        let results = vec![0.0; 28 * BYTES as usize / 4];
+        let results = vec![0.0; 32 * BYTES as usize / 4];
         let buffers = [x, y, results].into_iter();
         buffers.map(|values| Given::Buffer { values, start: 0 }).collect()
     })
@@ -157,6 +164,7 @@ proptest! {
             (Isa::Avx512, Target::AVX512),
             (Isa::Avx512Vnni, Target::AVX512_VNNI),
             (Isa::Neon, Target::NEON),
+            (Isa::NeonDot, Target::NEON_DOT),
             (Isa::NeonI8mm, Target::NEON_I8MM),
         ];
         for (isa, target) in targets {

@@ -159,10 +159,18 @@ impl Writer<'_> {
         let replace = Inst::Arith { op: Arith::Max, dst: a, a: src, b: a };
         let value = self.value();
         let dot = match (self.target.by_lane, self.roll(4) as u8) {
-            (true, lane) => Inst::ByteDotLane { acc, a, b: a, lane },
+            (true, lane) => Inst::ByteDotLane { left: self.bytes(), acc, a, b: a, lane },
             (false, _) => Inst::ByteDot { acc, a, b: a },
         };
         [Inst::Const { dst: a, value: -126.0 }, replace, Inst::Const { dst: acc, value }, dot]
+    }
+
+    /// Bytes that the target multiplies.
+    fn bytes(&mut self) -> Bytes {
+        match (self.target.dot, self.roll(2)) {
+            (IntegerDot::SignedLanes, _) | (_, 0) => Bytes::Signed,
+            _ => Bytes::Unsigned,
+        }
     }
 
     /// Loads or stores at consecutive places, in either order, sometimes of one register only.
@@ -347,7 +355,7 @@ fn avx512_on_the_test_processor_agrees_with_the_emulator() {
 #[test]
 fn neon_agrees_with_the_emulator() {
     let cranelift = Cranelift::host().unwrap();
-    for isa in [Isa::Neon, Isa::NeonI8mm] {
+    for isa in [Isa::Neon, Isa::NeonDot, Isa::NeonI8mm] {
         let target = isa.target();
         agree(200, target, true, |case| Ok(processed(&case.program, &case.given)));
         if runs(isa) {

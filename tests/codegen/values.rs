@@ -73,9 +73,14 @@ fn more_instructions(target: Target, [dst, a, b]: [V; 3]) -> Vec<Inst> {
         all.extend([Short::Add, Short::Sub].map(|op| Inst::Short { op, dst, a, b }));
         all.push(Inst::PairDot { dst, a, b });
     }
+    if target.dot >= IntegerDot::SignedLanes {
+        let left = Bytes::Signed;
+        all.extend(lanes.clone().map(|lane| Inst::ByteDotLane { left, acc: dst, a, b, lane }));
+    }
     if target.dot >= IntegerDot::Lanes {
         all.push(Inst::ByteDot { acc: dst, a, b });
-        all.extend(lanes.map(|lane| Inst::ByteDotLane { acc: dst, a, b, lane }));
+        let left = Bytes::Unsigned;
+        all.extend(lanes.clone().map(|lane| Inst::ByteDotLane { left, acc: dst, a, b, lane }));
     }
     all
 }
@@ -185,7 +190,7 @@ fn avx512_computes_odd_values() {
 #[test]
 fn neon_computes_odd_values() {
     let cranelift = Cranelift::host().unwrap();
-    for isa in [Isa::Neon, Isa::NeonI8mm] {
+    for isa in [Isa::Neon, Isa::NeonDot, Isa::NeonI8mm] {
         check(isa.target(), true, processed);
         if runs(isa) {
             check(isa.target(), true, |program, given| {

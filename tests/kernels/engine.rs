@@ -70,7 +70,7 @@ pub(crate) fn engines() -> Vec<Engine> {
 pub(crate) fn all_engines() -> Vec<Engine> {
     let x86 = [Target::AVX2, Target::AVX_VNNI, Target::AVX512_VNNI, Target::AMX];
     let mut engines = emulators(x86);
-    engines.extend(emulators([Target::NEON, Target::NEON_I8MM]));
+    engines.extend(emulators([Target::NEON, Target::NEON_DOT, Target::NEON_I8MM]));
     engines.extend(native(ISAS));
     engines
 }

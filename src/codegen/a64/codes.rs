@@ -147,6 +147,8 @@ impl ByElement {
 }
 
 pub(super) const FMLA_ELEMENT: ByElement = ByElement(0x4f80_1000);
+/// Adds sums of four products, of signed bytes of `n` and of the element.
+pub(super) const SDOT_ELEMENT: ByElement = ByElement(0x4f80_e000);
 /// Adds sums of four products, of signed bytes of `n` and unsigned bytes of the element.
 pub(super) const SUDOT_ELEMENT: ByElement = ByElement(0x4f00_f000);
 

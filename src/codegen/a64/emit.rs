@@ -6,8 +6,8 @@ use super::addresses::Addresses;
 use super::codes::{
     self, ARGUMENTS, CBNZ, CBZ, FMLA, FMLA_ELEMENT, FRINTN, FSQRT, KEEP, LOAD, LOAD_GENERAL,
     LOAD_HALVES, LOAD_PAIR, LOAD_WORD, NOP, NUMBER, Near, Operation, PREFETCH, RET, REV64, SCVTF,
-    STACK, STORE, STORE_HALVES, STORE_PAIR, STORE_WORD, SUDOT_ELEMENT, Three, USDOT, Vector,
-    branch, general, vector,
+    SDOT_ELEMENT, STACK, STORE, STORE_HALVES, STORE_PAIR, STORE_WORD, SUDOT_ELEMENT, Three, USDOT,
+    Vector, branch, general, vector,
 };
 use super::pool::Pool;
 use crate::codegen::encoded::Encoded;
@@ -16,7 +16,7 @@ use crate::codegen::listing::{self, CodeLine};
 use crate::codegen::liveness;
 use crate::codegen::usage::Usage;
 use crate::codegen::vir::{
-    Arith, Cache, Count, Distance, Inst, P, Program, Shift, Target, V, VectorSet, Vectors,
+    Arith, Bytes, Cache, Count, Distance, Inst, P, Program, Shift, Target, V, VectorSet, Vectors,
 };
 
 /// The most that programs for this back end may rely on.
@@ -232,8 +232,12 @@ impl<'p> Emitter<'p> {
             Inst::Shift { to, dst, src, by } => self.shift(to, vector(dst), vector(src), by),
             Inst::PairDot { dst, a, b } => self.pair_dot(operands, [dst, a, b].map(vector)),
             Inst::ByteDot { acc, a, b } => self.three(USDOT, acc, a, b),
-            Inst::ByteDotLane { acc, a, b, lane } => {
-                self.emit(SUDOT_ELEMENT.word(vector(acc), vector(b), vector(a), lane));
+            Inst::ByteDotLane { left, acc, a, b, lane } => {
+                let code = match left {
+                    Bytes::Signed => SDOT_ELEMENT,
+                    Bytes::Unsigned => SUDOT_ELEMENT,
+                };
+                self.emit(code.word(vector(acc), vector(b), vector(a), lane));
             }
             // Programs that select, sum pairs or use tiles were refused.
             _ => {}

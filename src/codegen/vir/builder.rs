@@ -300,9 +300,9 @@ impl Builder {
         self.push(Inst::ByteDot { acc, a, b });
     }
 
-    /// `acc += a[lane] * b`, of fours of bytes, unsigned times signed.
-    pub fn byte_dot_lane(&mut self, acc: V, a: V, b: V, lane: u8) {
-        self.push(Inst::ByteDotLane { acc, a, b, lane });
+    /// `acc += a[lane] * b`, of fours of bytes; those of `b` are signed.
+    pub fn byte_dot_lane(&mut self, left: Bytes, acc: V, a: V, b: V, lane: u8) {
+        self.push(Inst::ByteDotLane { left, acc, a, b, lane });
     }
 
     /// `dst = dst & mask | other & !mask`.

@@ -481,11 +481,15 @@ pub enum Inst {
         /// Four signed bytes per lane.
         b: V,
     },
-    /// The same, with one lane of `a` in place of all. Only on targets that multiply by lanes, too.
+    /// `acc` plus, in each lane, the sum of four products, modulo 2^32, of the bytes of one lane of
+    /// `a` and the signed bytes of `b`. Only on targets that multiply by lanes, and with such products
+    /// of bytes in lanes.
     ByteDotLane {
+        /// What the bytes of `a` are.
+        left: Bytes,
         /// Read and written.
         acc: V,
-        /// The register of the four unsigned bytes.
+        /// The register of the four bytes.
         a: V,
         /// Four signed bytes per lane.
         b: V,

@@ -106,7 +106,10 @@ impl fmt::Display for Inst {
             Inst::PairDot { dst, a, b } => write!(f, "{dst} = {a} pair_dot {b}"),
             Inst::PairSum { acc, a, b } => write!(f, "{acc} += {a} pair_dot {b}"),
             Inst::ByteDot { acc, a, b } => write!(f, "{acc} += {a} byte_dot {b}"),
-            Inst::ByteDotLane { acc, a, b, lane } => {
+            Inst::ByteDotLane { left: Bytes::Signed, acc, a, b, lane } => {
+                write!(f, "{acc} += signed {a}[{lane}] byte_dot {b}")
+            }
+            Inst::ByteDotLane { left: Bytes::Unsigned, acc, a, b, lane } => {
                 write!(f, "{acc} += {a}[{lane}] byte_dot {b}")
             }
             Inst::Select { dst, mask, other } => {

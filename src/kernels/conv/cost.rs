@@ -33,6 +33,6 @@ pub(in crate::kernels) fn product_cost(dot: Dot, target: Target) -> f64 {
         // A multiplication and an addition, on three units.
         Dot::Pairs if dot.registers(target) > 0 => 1.33,
         Dot::Pairs => 1.0,
-        Dot::Fours => 0.5,
+        Dot::Fours | Dot::Shifted => 0.5,
     }
 }

@@ -1,6 +1,6 @@
 //! Products of bytes: how many of them are summed in a step, and of what.
 
-use crate::codegen::vir::{Builder, Integer, Target, V};
+use crate::codegen::vir::{Builder, Bytes, Integer, Target, V};
 use crate::isa::IntegerDot;
 
 /// The instruction that multiplies bytes. A step of a sum multiplies one word of the source, which
@@ -11,7 +11,13 @@ pub enum Dot {
     Pairs,
     /// A word is four bytes, unsigned ones of the source and signed ones of the weights.
     Fours,
+    /// A word is four bytes, all signed: from those of the source, [`SHIFT`] is subtracted when they
+    /// are loaded, and so it is from the zero point that sums start from.
+    Shifted,
 }
+
+/// What is subtracted from unsigned bytes so that they are signed.
+pub(in crate::kernels) const SHIFT: i32 = 128;
 
 /// What the products of a step are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +34,7 @@ impl Dot {
         match target.dot {
             IntegerDot::None => None,
             IntegerDot::Pairs => Some(Dot::Pairs),
+            IntegerDot::SignedLanes => Some(Dot::Shifted),
             IntegerDot::Lanes | IntegerDot::Tiles => Some(Dot::Fours),
         }
     }
@@ -36,7 +43,7 @@ impl Dot {
     pub fn together(self) -> usize {
         match self {
             Dot::Pairs => 2,
-            Dot::Fours => 4,
+            Dot::Fours | Dot::Shifted => 4,
         }
     }
 
@@ -44,7 +51,7 @@ impl Dot {
     pub fn bytes(self) -> usize {
         match self {
             Dot::Pairs => 2,
-            Dot::Fours => 1,
+            Dot::Fours | Dot::Shifted => 1,
         }
     }
 
@@ -54,7 +61,15 @@ impl Dot {
         usize::from(self == Dot::Pairs && !target.pair_sums)
     }
 
-    /// `acc += pixel * weights`; `product` may be overwritten.
+    /// What is subtracted from the bytes of a source before they are multiplied.
+    pub(in crate::kernels) fn shift(self) -> i32 {
+        match self {
+            Dot::Pairs | Dot::Fours => 0,
+            Dot::Shifted => SHIFT,
+        }
+    }
+
+    /// `acc += pixel * weights`, where all lanes of `pixel` are alike; `product` may be overwritten.
     pub fn add(self, b: &mut Builder, acc: V, [pixel, weights]: [V; 2], product: V) {
         match self {
             Dot::Pairs if b.target().pair_sums => b.pair_sum(acc, pixel, weights),
@@ -63,6 +78,7 @@ impl Dot {
                 b.integer(Integer::Add, acc, acc, product);
             }
             Dot::Fours => b.byte_dot(acc, pixel, weights),
+            Dot::Shifted => b.byte_dot_lane(Bytes::Signed, acc, pixel, weights, 0),
         }
     }
 }

@@ -53,6 +53,12 @@ impl Head {
             let zero = b.vector();
             encoding::zero(b, zero, at.encoding);
             b.to_integer(zero, zero);
+            if at.shift != 0 {
+                let shift = b.vector();
+                b.bits(shift, at.shift as u32);
+                b.integer(Integer::Sub, zero, zero, shift);
+                b.release([shift]);
+            }
             zero
         })
     }
@@ -101,6 +107,8 @@ pub(in crate::kernels) struct HeadPlace {
     pub(in crate::kernels) vector: i64,
     /// The source's scale and zero point, if they are measured.
     pub(in crate::kernels) encoding: P,
+    /// What is subtracted from the source's bytes before they are multiplied.
+    pub(in crate::kernels) shift: i32,
 }
 
 impl HeadPlace {
@@ -125,6 +133,8 @@ pub(in crate::kernels) struct Heads {
     src: Encoding,
     biases: Vec<f64>,
     factors: Arc<Tensor>,
+    /// What is subtracted from the source's bytes before they are multiplied.
+    shift: i32,
 }
 
 impl Heads {
@@ -135,7 +145,12 @@ impl Heads {
         factors: &Arc<Tensor>,
     ) -> Self {
         let biases = bias.map(Tensor::numbers).unwrap_or_default();
-        Heads { src: conv.src, biases, factors: Arc::clone(factors) }
+        Heads { src: conv.src, biases, factors: Arc::clone(factors), shift: 0 }
+    }
+
+    /// The same for a source from whose bytes this is subtracted before they are multiplied.
+    pub(in crate::kernels) fn shifted(self, shift: i32) -> Self {
+        Heads { shift, ..self }
     }
 
     /// Which words there are.
@@ -162,7 +177,9 @@ impl Heads {
         let sum: i32 = filter.iter().map(|&w| i32::from(w as i8)).sum();
         let bias = self.biases.get(output).copied().unwrap_or_default();
         let (first, last) = match self.src {
-            Encoding::Known(zero) => ((bias as i32).wrapping_sub(sum.wrapping_mul(zero)), None),
+            Encoding::Known(zero) => {
+                ((bias as i32).wrapping_sub(sum.wrapping_mul(zero - self.shift)), None)
+            }
             Encoding::Measured => (-sum, Some(bias as f32)),
         };
         let factor = self.factors.data()[output];

@@ -342,7 +342,11 @@ impl Micro {
             false => panel,
         };
         let vector = self.target.vector_bytes();
-        HeadPlace { first: panel.at(0), word: lanes * F32, vector, encoding }
+        let shift = match &self.elements {
+            Elements::Bytes(dot, _) => dot.shift(),
+            Elements::Floats(_) | Elements::Sums(_) => 0,
+        };
+        HeadPlace { first: panel.at(0), word: lanes * F32, vector, encoding, shift }
     }
 
     /// Where the elements of the residual are, of so many bytes, that are added to each sum.

@@ -182,7 +182,7 @@ pub fn lower_quantized(
     let (walk, src, wide) = as_multiplied(&conv.window, dot, src, walk);
     let ByteOperands { factors, encoding } = rest;
     let rounding = Rounding::of(conv, factors.data(), operands.residual);
-    let heads = Heads::of(conv, weights.bias.as_deref(), &factors);
+    let heads = Heads::of(conv, weights.bias.as_deref(), &factors).shifted(dot.shift());
     let problem = problem(operands.src, weights.outputs, &Conv::new(conv.window, conv.groups));
     let product = ConvProduct {
         stored: Stored::Floats,
@@ -210,7 +210,7 @@ fn as_multiplied(
     walk: Walk,
 ) -> (Walk, Strides, Option<WideSource>) {
     match dot {
-        Dot::Fours => (walk.merged(), src, None),
+        Dot::Fours | Dot::Shifted => (walk.merged(), src, None),
         Dot::Pairs => {
             let is_pointwise = src.block == BLOCK && window.kernel == [1, 1];
             let walk = if is_pointwise { walk.merged() } else { walk };

@@ -63,7 +63,7 @@ impl Dot {
     fn write(self, word: &mut [u8], factor: usize, weight: i8) {
         match self {
             Dot::Pairs => word[2 * factor..][..2].copy_from_slice(&i16::from(weight).to_le_bytes()),
-            Dot::Fours => word[factor] = weight as u8,
+            Dot::Fours | Dot::Shifted => word[factor] = weight as u8,
         }
     }
 }

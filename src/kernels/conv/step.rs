@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::codegen::vir::{Builder, Mem, Target, V};
+use crate::codegen::vir::{Builder, Bytes, Integer, Mem, Target, V};
 use crate::kernels::geometry::F32;
 
 use super::dots::Dot;
@@ -66,6 +66,7 @@ impl Step<'_> {
                 _ => b.load_first(register, self.pixel(p, channels.start)),
             }
         }
+        self.shift(b, &held);
         let registers = self.acc.len() * self.vectors() + held.len();
         let streams = b.vectors((b.target().vectors - registers).clamp(1, 2));
         let vectors: Vec<usize> = (0..self.vectors()).collect();
@@ -84,6 +85,17 @@ impl Step<'_> {
         }
         b.release(streams);
         b.release(held);
+    }
+
+    /// Makes the unsigned bytes of pixels signed, if such bytes are multiplied: the same as changing
+    /// their highest bits.
+    fn shift(&self, b: &mut Builder, pixels: &[V]) {
+        if self.dot() == Some(Dot::Shifted) {
+            let highest = b.vector();
+            b.bits(highest, 0x8080_8080);
+            pixels.iter().for_each(|&pixel| b.integer(Integer::Xor, pixel, pixel, highest));
+            b.release([highest]);
+        }
     }
 
     /// The narrower side of the tile is held in registers: the pixels.
@@ -151,7 +163,8 @@ impl Step<'_> {
     fn add_lane(&self, b: &mut Builder, sum: V, pixel: V, lane: u8, weights: V) {
         match self.dot() {
             None => b.multiply_add_lane(sum, weights, pixel, lane),
-            Some(_) => b.byte_dot_lane(sum, pixel, weights, lane),
+            Some(Dot::Shifted) => b.byte_dot_lane(Bytes::Signed, sum, pixel, weights, lane),
+            Some(_) => b.byte_dot_lane(Bytes::Unsigned, sum, pixel, weights, lane),
         }
     }
 

@@ -33,7 +33,7 @@ impl Finish {
         let residual = self.residual.map(|pixel| (b.arg(3), pixel));
         let encoding = if is_measured { b.arg(args - 1) } else { first };
         let (word, vector) = (LANES_BYTES, LANES_BYTES);
-        let head = HeadPlace { first: first.at(0), word, vector, encoding };
+        let head = HeadPlace { first: first.at(0), word, vector, encoding, shift: 0 };
         let zero = self.rounding.head.zero(&mut b, head);
         let bias = b.vector();
         Head::start(&mut b, bias, 0, head, zero);

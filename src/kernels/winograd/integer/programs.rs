@@ -197,7 +197,7 @@ impl Outputs {
             Head::Measured => b.arg(3 + usize::from(self.residual.is_some())),
         };
         let vector = self.target.vector_bytes();
-        HeadPlace { first: head.at(0), word: SUMS, vector, encoding }
+        HeadPlace { first: head.at(0), word: SUMS, vector, encoding, shift: 0 }
     }
 
     /// Divides the results of row `y` by their divisors.

@@ -105,8 +105,8 @@ fn factor(kind: Bytes, byte: u8) -> i32 {
 /// [`Inst::ByteDotLane`](super::vir::Inst::ByteDotLane).
 pub(super) fn byte_dot(left: Bytes, acc: f32, a: f32, b: f32) -> f32 {
     let (a, b) = (of(a).to_le_bytes(), of(b).to_le_bytes());
-    let products = (0..4).map(|i| factor(left, a[i]) * factor(Bytes::Signed, b[i]));
-    from(products.fold(of(acc), i32::wrapping_add))
+    let product = |i: usize| factor(left, a[i]) * factor(Bytes::Signed, b[i]);
+    from(of(acc).wrapping_add(product(0) + product(1) + product(2) + product(3)))
 }
 
 /// [`Inst::TileDot`](super::vir::Inst::TileDot).
@@ -116,17 +116,9 @@ pub(super) fn dot(
     a: &[[f32; TILE_ROWS]; TILE_ROWS],
     b: &[[f32; TILE_ROWS]; TILE_ROWS],
 ) {
-    let factor = |byte: u8| match left {
-        Bytes::Signed => i32::from(byte as i8),
-        Bytes::Unsigned => i32::from(byte),
-    };
     for (acc, a) in acc.iter_mut().zip(a) {
-        for (n, acc) in acc.iter_mut().enumerate() {
-            let products = a.iter().zip(b).flat_map(|(a, b)| {
-                let (a, b) = (of(*a).to_le_bytes(), of(b[n]).to_le_bytes());
-                (0..4).map(move |i| factor(a[i]) * i32::from(b[i] as i8))
-            });
-            *acc = from(products.fold(of(*acc), i32::wrapping_add));
+        for (&a, b) in a.iter().zip(b) {
+            acc.iter_mut().zip(b).for_each(|(acc, &b)| *acc = byte_dot(left, *acc, a, b));
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::codegen::vir::{Builder, Cache, P};
 pub enum Ahead {
     /// Nothing: a panel serves so many tiles that the cost of its first read is negligible.
     Not,
+    /// What is a little ahead in memory: one tile reads each panel, so tiles read all of them as one
+    /// stream.
+    Here,
     /// The panel that follows in memory, spread evenly over the `passes` tiles that read one panel;
     /// and the panel itself, a little ahead of its use, because at the beginning of a chunk nothing
     /// has prefetched it.
@@ -35,7 +38,11 @@ const LINE: i64 = 64;
 impl Ahead {
     /// The choice for panels that serve `passes` tiles each.
     pub fn of(passes: usize) -> Ahead {
-        if passes <= MOST_PASSES { Ahead::NextPanel { passes } } else { Ahead::Not }
+        match passes {
+            1 => Ahead::Here,
+            _ if passes <= MOST_PASSES => Ahead::NextPanel { passes },
+            _ => Ahead::Not,
+        }
     }
 }
 
@@ -52,15 +59,15 @@ impl Panels {
     /// The prefetches that belong to step `index` of the `steps` of an unrolled body, each with
     /// `bytes` of weights.
     pub(super) fn fetch(&self, b: &mut Builder, bytes: i64, index: usize, steps: usize) {
+        if matches!(self.ahead, Ahead::Here | Ahead::NextPanel { .. }) {
+            let own = index as i64 * bytes..(index as i64 + 1) * bytes;
+            own.filter(|at| at % LINE == 0).for_each(|at| {
+                b.prefetch(self.weights.at(at + DISTANCE), Cache::Second);
+            });
+        }
         let passes = match self.ahead {
-            Ahead::Not => return,
-            Ahead::NextPanel { passes } => {
-                let own = index as i64 * bytes..(index as i64 + 1) * bytes;
-                own.filter(|at| at % LINE == 0).for_each(|at| {
-                    b.prefetch(self.weights.at(at + DISTANCE), Cache::Second);
-                });
-                passes
-            }
+            Ahead::Not | Ahead::Here => return,
+            Ahead::NextPanel { passes } => passes,
             Ahead::Stream { every } => every,
         };
         let lines = (steps * bytes as usize).div_ceil(LINE as usize * passes);

@@ -226,7 +226,7 @@ impl Micro {
         let res = if self.has_shortcut() { b.arg(3) } else { dst };
         let bands = b.arg(3 + shortcut + stream + measured);
         let next = match self.ahead {
-            Ahead::Not => panel,
+            Ahead::Not | Ahead::Here => panel,
             Ahead::Stream { .. } => b.arg(3 + shortcut),
             Ahead::NextPanel { .. } => {
                 let next = b.pointer(panel);

@@ -2,15 +2,21 @@
 
 use proptest::test_runner::Config;
 
-/// If set to a number, tests that draw expensive cases try that many.
+/// If set to a number, property tests try that many cases each; if set to a percentage such as
+/// `10%`, that share of the usual ones, and at least one.
 pub const CASES: &str = "RESNETC_CASES";
 
 /// `usual` cases: as many as a run of all tests has time for.
 ///
 /// # Panics
-/// If [`CASES`] is set to something else than a number.
+/// If [`CASES`] is set to something else than a number or a percentage.
 pub fn cases(usual: u32) -> u32 {
-    std::env::var(CASES).map_or(usual, |n| n.parse().expect("a number"))
+    let Ok(set) = std::env::var(CASES) else { return usual };
+    let number = |text: &str| text.parse::<u32>().expect("a number or a percentage");
+    match set.strip_suffix('%') {
+        Some(share) => (usual * number(share)).div_ceil(100).max(1),
+        None => number(&set),
+    }
 }
 
 /// The configuration of a property test that tries `usual` cases.

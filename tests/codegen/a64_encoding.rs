@@ -6,6 +6,7 @@ use resnetc::codegen::a64;
 use resnetc::codegen::encoded::Encoded;
 use resnetc::codegen::listing::lines;
 use resnetc::codegen::vir::*;
+use resnetc_testing::cases::cases;
 
 use super::programs::case;
 
@@ -130,7 +131,7 @@ fn single(v: [u8; 3], lane: u8) -> Vec<(Inst, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn instructions_read_as_asked(v in [0..FREE, 0..FREE, 0..FREE], lane in 0u8..4) {

@@ -9,6 +9,7 @@ use resnetc::codegen::vir::*;
 use resnetc::isa::IntegerDot;
 
 use super::support::{Given, compare, compiled, emulated, processed};
+use resnetc_testing::cases::with_cases;
 use resnetc_testing::host::runs;
 
 const INTEGERS: [Integer; 7] = [
@@ -142,7 +143,7 @@ fn bytes(given: &Given) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(with_cases(200))]
 
     #[test]
     fn all_back_ends_agree(given in operands(), at in 0i64..8) {

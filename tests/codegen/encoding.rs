@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use resnetc::codegen::encoded::Encoded;
 use resnetc::codegen::vir::*;
 use resnetc::codegen::x64;
+use resnetc_testing::cases::cases;
 
 /// Names of the address registers, in the order of the convention.
 const POINTER_NAMES: [&str; 15] = [
@@ -97,7 +98,7 @@ fn plain(inst: usize, target: Target, v: [u8; 3], p: usize, offset: i32) -> (Ins
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(2000), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn instructions_read_as_asked(
         target in target(), inst in 0usize..20, v in [0u8..32, 0u8..32, 0u8..32], p in 0usize..15,

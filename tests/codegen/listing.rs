@@ -5,6 +5,7 @@ use resnetc::codegen::listing::{interleave, lines};
 use resnetc::codegen::machine::{Cranelift, Scratch};
 use resnetc::codegen::vir::*;
 use resnetc::codegen::{a64, clif, x64};
+use resnetc_testing::cases::cases;
 
 use super::programs::case;
 
@@ -26,7 +27,7 @@ fn target() -> impl Strategy<Value = Target> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_line_stands_in_front_of_its_code(case in target().prop_flat_map(case)) {

@@ -11,6 +11,7 @@ use resnetc::codegen::vir::*;
 use resnetc::isa::IntegerDot;
 
 use super::support::{Given, compare, compiled, emulated, processed};
+use resnetc_testing::cases::cases;
 use resnetc_testing::host::runs;
 
 /// Values of each buffer.
@@ -296,13 +297,16 @@ pub(crate) fn case(target: Target) -> impl Strategy<Value = Case> {
 
 /// Runs random programs both ways.
 fn agree(
-    cases: u32,
+    usual: u32,
     target: Target,
     fused: bool,
     run: impl Fn(&Case) -> Result<Vec<Vec<f32>>, CodegenError>,
 ) {
-    let mut runner =
-        TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: cases(usual),
+        failure_persistence: None,
+        ..Config::default()
+    });
     let result = runner.run(&case(target), |case| {
         let want = emulated(&case.program, &case.given, fused);
         let got = run(&case).map_err(|e| TestCaseError::fail(e.to_string()))?;
@@ -370,8 +374,11 @@ fn the_test_processors_agree_with_the_cpu() {
     let cranelift = Cranelift::host().unwrap();
     for isa in [Isa::Avx2, Isa::Avx512, Isa::NeonI8mm] {
         let target = isa.target();
-        let mut runner =
-            TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
+        let mut runner = TestRunner::new(Config {
+            cases: cases(100),
+            failure_persistence: None,
+            ..Config::default()
+        });
         let result = runner.run(&case(target), |case| {
             let got = processed(&case.program, &case.given);
             let want = if runs(isa) {

@@ -13,6 +13,7 @@ use resnetc::codegen::machine::Scratch;
 use resnetc::codegen::region::{Address, Arg, Base, Call, Extent, Item, Piece, Region, Word};
 use resnetc::codegen::vir::{Arith, Builder, Count, Program, Target};
 use resnetc::isa::ISAS;
+use resnetc_testing::cases::cases;
 
 /// Values of each buffer; arguments start near the middle.
 const BUFFER: usize = 8192;
@@ -133,8 +134,11 @@ fn emulated(region: &Region, kernels: &[Program]) -> Vec<Vec<f32>> {
 fn the_driver_agrees_with_the_emulator() {
     let kernels = [mix(), count()];
     let cranelift = Cranelift::host().unwrap();
-    let mut runner =
-        TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: cases(150),
+        failure_persistence: None,
+        ..Config::default()
+    });
     let regions = proptest::collection::vec(region(), 1..4);
     let result = runner.run(&regions, |regions| {
         let options = Options { threads: 2, ..Options::default() };

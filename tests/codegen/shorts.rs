@@ -8,6 +8,7 @@ use resnetc::codegen::machine::Cranelift;
 use resnetc::codegen::vir::*;
 
 use super::support::{Given, compare, compiled, emulated, processed};
+use resnetc_testing::cases::with_cases;
 use resnetc_testing::host::runs;
 
 /// Widens bytes from an odd address, too; adds, subtracts and multiplies pairs.
@@ -51,7 +52,7 @@ fn program(target: Target, at: i64) -> Program {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(with_cases(100))]
 
     #[test]
     fn all_back_ends_load_them(words in prop::collection::vec(any::<u32>(), 16), at in 0i64..8) {

@@ -7,6 +7,7 @@ use resnetc::kernels::summation::Summation;
 use resnetc::kernels::winograd::matrices::{Matrix, Transforms};
 use resnetc_ir::Layout::{Blocked, Planar};
 use resnetc_ir::op::{ConvGradient, Op, Pads, Window};
+use resnetc_testing::cases::with_cases;
 
 use super::engine::{How, Source, engines, reference, run_with};
 use super::winograd::reals;
@@ -100,7 +101,7 @@ fn amplification(t: &Transforms) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(with_cases(40))]
 
     /// Direct sums of integers are exact.
     #[test]

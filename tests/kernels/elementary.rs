@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use resnetc_ir::Layout::Planar;
 use resnetc_ir::op::{Binary, Op, Pads, TopK, TopPart, Unary};
+use resnetc_testing::cases::with_cases;
 
 use super::engine::{Source, engines, run};
 use super::odd::{ODD, is_near};
@@ -39,7 +40,7 @@ fn magnitudes(low: i32, high: i32) -> impl Strategy<Value = Vec<f32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(with_cases(60))]
 
     #[test]
     fn odd_functions_are_close(values in magnitudes(-60, 60)) {
@@ -83,7 +84,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(with_cases(40))]
 
     /// The values are few, so many are equal.
     #[test]

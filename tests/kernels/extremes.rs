@@ -6,6 +6,7 @@ use resnetc::kernels::Algorithm;
 use resnetc::kernels::winograd::{Schedule, Tile};
 use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Residual, Window};
+use resnetc_testing::cases::with_cases;
 
 use super::engine::{Engine, Source, engines, reference, run_with};
 use super::seen::{Layer, Seen};
@@ -152,7 +153,7 @@ impl ExtremeCase {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30))]
+    #![proptest_config(with_cases(30))]
 
     #[test]
     fn a_value_disturbs_what_sees_it_only(case in extreme_case()) {

@@ -194,6 +194,7 @@ impl FarCase {
         for v in finite.sources.iter_mut().flat_map(|source| &mut source.value.data) {
             *v = if v.is_finite() { *v } else { 0.0 };
         }
+        let whole = self.case.bounds(&finite, shape, numbers);
         let bound = |i: usize| {
             let (at, output) = ([i / columns % rows, i % columns], i / columns / rows % outputs);
             let image = i / columns / rows / outputs;
@@ -201,7 +202,7 @@ impl FarCase {
                 let direct = part.direct([image, output], at, sums[i], numbers);
                 match dark[image * rows + at[0]] {
                     true => direct,
-                    false => direct.max(self.case.bound(&finite, i, shape, numbers)),
+                    false => direct.max(whole[i]),
                 }
             };
             parts.iter().zip(&dark).map(of_part).sum::<f64>() + 1e-30

@@ -176,30 +176,30 @@ impl FixedCase {
     /// then go through 10 roundings: three conversions of sums to floats, two additions, two units,
     /// bias, residual, and one for second-order terms. A high digit exceeds its number by at most
     /// half of its own unit.
-    pub(super) fn bound(
-        &self,
-        problem: &Problem,
-        element: usize,
-        shape: &[usize],
-        numbers: &Numbers,
-    ) -> f64 {
+    pub(super) fn bounds(&self, problem: &Problem, shape: &[usize], numbers: &Numbers) -> Vec<f64> {
         let Numbers { values: value, weights: weight, left_out, .. } = numbers;
-        let plane: usize = shape[2..].iter().product();
-        let (image, output) = (element / plane / shape[1], element / plane % shape[1]);
-        let most = |values: &[f64]| values.iter().fold(0.0, |g: f64, x| g.max(x.abs()));
-        let both = |source: usize| {
-            let [values, weights] = [source, source + 1].map(|i| &problem.sources[i].value.data);
-            let (all, n) = (values.len() / shape[0], weights.len() / shape[1]);
-            let values = most(&values[image * all..][..all]) / value.units;
-            n as f64 * values * most(&weights[output * n..][..n]) / weight.units
-        };
-        let Op::Conv(conv) = &problem.op else { return 0.0 };
-        let both = both(0) + conv.projected_operand().map_or(0.0, both);
+        let Op::Conv(conv) = &problem.op else { return Vec::new() };
         let cross = |of: fn(&Kind) -> f64| {
             value.units * of(weight) + weight.units * of(value) + of(value) * of(weight)
         };
-        let kept = problem.sums[element] + both * cross(|kind| kind.high);
-        both * (cross(|kind| kind.error) + left_out) + 10.0 * 0.5f64.powi(24) * kept + 1e-30
+        let plane: usize = shape[2..].iter().product();
+        let bound = |[image, output]: [usize; 2]| {
+            let both = |source: usize| {
+                let [values, weights] =
+                    [source, source + 1].map(|i| &problem.sources[i].value.data);
+                let (all, n) = (values.len() / shape[0], weights.len() / shape[1]);
+                let values = most(&values[image * all..][..all]) / value.units;
+                n as f64 * values * most(&weights[output * n..][..n]) / weight.units
+            };
+            let both = both(0) + conv.projected_operand().map_or(0.0, both);
+            let first = (image * shape[1] + output) * plane;
+            problem.sums[first..first + plane].iter().map(move |sum| {
+                let kept = sum + both * cross(|kind| kind.high);
+                both * (cross(|kind| kind.error) + left_out) + 10.0 * 0.5f64.powi(24) * kept + 1e-30
+            })
+        };
+        let planes = (0..shape[0]).flat_map(|image| (0..shape[1]).map(move |k| [image, k]));
+        planes.flat_map(bound).collect()
     }
 
     fn check(&self, data: Data) -> Result<(), TestCaseError> {
@@ -210,12 +210,13 @@ impl FixedCase {
         };
         let expected = reference(&problem.op, &problem.sources);
         for numbers in &NUMBERS {
+            let bounds = self.bounds(&problem, &expected.shape, numbers);
             let mut results = Vec::new();
             for engine in tile_engines() {
                 for threads in [1, self.threads] {
                     let got = self.run(engine, &problem, threads, numbers);
                     for (i, (&g, &e)) in got.iter().zip(&expected.data).enumerate() {
-                        let bound = self.bound(&problem, i, &expected.shape, numbers);
+                        let bound = bounds[i];
                         let distance = (f64::from(g) - e).abs();
                         prop_assert!(
                             distance <= bound,
@@ -241,6 +242,11 @@ impl FixedCase {
         let (dst, how) = ((Blocked, self.halos[2]), (numbers.precision, algorithm("fixed_point")));
         run_with(how, engine, op, sources, dst, *place, threads).expect("the kernel exists")
     }
+}
+
+/// The largest magnitude.
+fn most(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |most: f64, x| most.max(x.abs()))
 }
 
 /// How a kind of numbers is split into digits.

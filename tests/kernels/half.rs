@@ -13,6 +13,7 @@ use resnetc::kernels::precision::Precision;
 use resnetc::kernels::winograd::Schedule;
 use resnetc_ir::Layout::{Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Gemm, Op, Pads, Residual, Window};
+use resnetc_testing::cases::with_cases;
 
 use super::engine::{Source, engines, reference, run_with};
 use super::winograd::{
@@ -151,7 +152,7 @@ fn added() -> impl Strategy<Value = Added> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(with_cases(60))]
 
     #[test]
     fn convolution_keeps_the_bound_of_its_weights(
@@ -205,7 +206,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(with_cases(24))]
 
     /// Filters that are transformed at run time have the same errors of weights, and so have those
     /// with which rows are computed directly that see NaN. Filters that are transformed before are

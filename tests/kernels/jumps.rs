@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use resnetc_ir::Layout::Planar;
 use resnetc_ir::op::{Binary, Op, Pads, Unary};
+use resnetc_testing::cases::with_cases;
 
 use super::engine::{Engine, Source, engines, run};
 
@@ -154,7 +155,7 @@ fn choices_leave_odd_values_as_they_are() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(with_cases(40))]
 
     #[test]
     fn numbers_jump(values in prop::collection::vec(-20.0f32..20.0, 1..70)) {

@@ -35,6 +35,7 @@ use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{
     Activation, Binary, Conv, Gemm, Op, PadMode, Pads, Pool, SliceAxis, Unary, Window,
 };
+use resnetc_testing::cases::with_cases;
 
 /// Small integers, from a seed.
 fn integers(n: usize, seed: u64) -> Vec<f32> {
@@ -200,7 +201,7 @@ impl ConvCase {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+    #![proptest_config(with_cases(120))]
 
     #[test]
     fn convolution_is_exact(case in conv_case()) {
@@ -397,7 +398,7 @@ fn assert_close(op: &Op, sources: &[Source], layout: Layout, bound: f64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(with_cases(60))]
 
     #[test]
     fn sigmoid_is_close(mut values in arguments(), seed: u64) {
@@ -484,7 +485,7 @@ fn groups_do_not_see_each_other() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(with_cases(40))]
 
     /// With u = 2^-24, a sum of n products in any order has an error of at most n * u / (1 - n * u)
     /// times the sum of their magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms",

@@ -8,6 +8,7 @@ use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{Op, Pads};
 use resnetc_ir::random::SplitMix;
 use resnetc_ir::{DType, Graph, Layout, NodeId, TensorType};
+use resnetc_testing::cases::with_cases;
 
 use super::bytes::Arena;
 use super::engine::engines;
@@ -129,7 +130,7 @@ fn a_node() -> NodeId {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(with_cases(150))]
 
     #[test]
     fn measurements_are_exact(case in case()) {

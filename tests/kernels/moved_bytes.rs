@@ -6,6 +6,7 @@ use resnetc_ir::eval::{Value, eval_node};
 use resnetc_ir::op::{Dequantize, Op, Pads, Pool, Quantize, Requantize, SliceAxis, Window};
 use resnetc_ir::random::SplitMix;
 use resnetc_ir::{DType, Layout, TensorType};
+use resnetc_testing::cases::with_cases;
 
 use super::bytes::{Arena, elements};
 use super::engine::engines;
@@ -126,7 +127,7 @@ impl Case {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(with_cases(200))]
 
     #[test]
     fn moved_bytes_are_what_they_were(case in case()) {

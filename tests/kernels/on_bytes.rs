@@ -12,6 +12,7 @@ use resnetc_ir::op::{
 };
 use resnetc_ir::random::SplitMix;
 use resnetc_ir::{DType, Layout, TensorType};
+use resnetc_testing::cases::with_cases;
 
 use super::bytes::{Arena, elements};
 use super::engine::engines;
@@ -222,7 +223,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(with_cases(400))]
 
     #[test]
     fn operators_on_bytes_are_exact(case in case()) {

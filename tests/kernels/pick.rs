@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use resnetc_ir::Layout::{self, Blocked, Planar};
 use resnetc_ir::op::{Interpolate, Op, Pads};
+use resnetc_testing::cases::with_cases;
 
 use super::{assert_exact, max, pads, source};
 
@@ -48,7 +49,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(with_cases(100))]
 
     #[test]
     fn selections_and_sums_are_exact(case in case()) {

@@ -7,6 +7,7 @@ use proptest::test_runner::TestCaseError;
 use resnetc::kernels::winograd::matrices::Transforms;
 use resnetc_ir::Layout::{Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
+use resnetc_testing::cases::with_cases;
 
 use super::engine::{How, Source, algorithm, engines, reference, run_with};
 use super::extremes::PLANTS;
@@ -112,7 +113,7 @@ impl PlanarCase {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30))]
+    #![proptest_config(with_cases(30))]
 
     #[test]
     fn planar_tiles_keep_their_bound(case in planar_case()) {
@@ -200,7 +201,7 @@ impl PlanarCase {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30))]
+    #![proptest_config(with_cases(30))]
 
     #[test]
     fn a_value_disturbs_what_sees_it_only(case in extreme_case()) {

@@ -8,6 +8,7 @@ use resnetc::kernels::winograd::matrices::{Matrix, Transforms};
 use resnetc::kernels::winograd::{Schedule, Tile};
 use resnetc_ir::Layout::Blocked;
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
+use resnetc_testing::cases::with_cases;
 
 use super::engine::{How, Source, algorithm, engines, reference, run_with};
 use super::residual::{Fit, residual};
@@ -150,7 +151,7 @@ pub(super) fn within(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(with_cases(60))]
 
     #[test]
     fn winograd_keeps_its_bound(case in winograd_case()) {

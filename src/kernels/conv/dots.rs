@@ -11,7 +11,7 @@ pub enum Dot {
     Pairs,
     /// A word is four bytes, unsigned ones of the source and signed ones of the weights.
     Fours,
-    /// A word is four bytes, all signed: from those of the source, [`SHIFT`] is subtracted when they
+    /// A word is four bytes, all signed: from those of the source, 128 is subtracted when they
     /// are loaded, and so it is from the zero point that sums start from.
     Shifted,
 }

@@ -17,7 +17,10 @@ pub enum Dot {
 }
 
 /// What is subtracted from unsigned bytes so that they are signed.
-pub(in crate::kernels) const SHIFT: i32 = 128;
+const SHIFT: i32 = 128;
+
+/// The sign bits of four bytes: by xor, subtracts 128 from each unsigned byte, modulo 256.
+pub(in crate::kernels) const SIGNS: u32 = 0x8080_8080;
 
 /// What the products of a step are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,6 +45,7 @@ use ahead::Ahead;
 use bytes::Rounding;
 use choose::{ChunkCounts, TileChoice, choose};
 pub use dots::Dot;
+pub(in crate::kernels) use dots::SIGNS;
 use elements::Elements;
 use filters::{Filters, PackedFilters};
 pub use heads::ByteOperands;

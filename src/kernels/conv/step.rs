@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::codegen::vir::{Builder, Bytes, Integer, Mem, Target, V};
 use crate::kernels::geometry::F32;
 
-use super::dots::Dot;
+use super::dots::{Dot, SIGNS};
 use super::elements::Elements;
 use super::shorts::Stored;
 
@@ -92,7 +92,7 @@ impl Step<'_> {
     fn shift(&self, b: &mut Builder, pixels: &[V]) {
         if self.dot() == Some(Dot::Shifted) {
             let highest = b.vector();
-            b.bits(highest, 0x8080_8080);
+            b.bits(highest, SIGNS);
             pixels.iter().for_each(|&pixel| b.integer(Integer::Xor, pixel, pixel, highest));
             b.release([highest]);
         }

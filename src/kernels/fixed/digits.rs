@@ -1,8 +1,9 @@
 //! Splits four vectors of numbers into vectors of digits.
 
 use crate::codegen::vir::{Arith, Builder, Inst, Integer, Mem, P, Shift, V};
+use crate::kernels::conv::SIGNS;
 
-use super::number::{DIGIT_BITS, SIGNS, Width};
+use super::number::{DIGIT_BITS, Width};
 use super::sizes::{BLOCK, GROUP_BLOCKS};
 
 /// Even bytes of a lane, and its lower half.

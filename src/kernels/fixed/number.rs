@@ -5,6 +5,7 @@
 //! integer.
 
 use crate::codegen::vir::{Arith, Builder, Integer, V};
+use crate::kernels::conv::SIGNS;
 use crate::kernels::precision::Precision;
 
 /// How many digits a number has.
@@ -29,10 +30,6 @@ pub(super) const MOST_DIGITS: usize = 3;
 
 /// Bits of a digit.
 pub(super) const DIGIT_BITS: u32 = 8;
-
-/// The sign bits of four digits: by xor, subtracts 128 from each byte of a sum with
-/// [`Width::bias`].
-pub(super) const SIGNS: u32 = 0x8080_8080;
 
 /// The smallest abs-max that determines the scale, `2^-100`: smaller ones use its scale, so that
 /// all inverse scales are finite.

@@ -6,8 +6,9 @@
 //! errors of values and of omitted digits.
 
 use crate::codegen::vir::{Arith, Builder, Count, Integer, OverBudget, Program, Shift, Target};
+use crate::kernels::conv::SIGNS;
 
-use super::number::{DIGIT_BITS, Format, SIGNS};
+use super::number::{DIGIT_BITS, Format};
 
 /// A loop over weights: the number of iterations, and the bytes from one to the next in the panel
 /// of digits and in the panel of numbers.

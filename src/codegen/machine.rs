@@ -65,18 +65,14 @@ impl std::fmt::Debug for Cranelift {
 /// No optimization: programs are written as they are meant to run. Cranelift's optimizer sinks
 /// arithmetic to where its value is last needed, so that the operands of a whole loop iteration
 /// spill to the stack: a 6x8 tile drops from 39 to 12 GFLOP/s, and compiles at half the speed.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("opt_level", "none"),
     ("is_pic", "false"),
     ("use_colocated_libcalls", "false"),
     ("enable_probestack", "false"),
     ("unwind_info", "false"),
-    ("enable_verifier", CHECKED),
-    ("regalloc_checker", CHECKED),
+    ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
 ];
-
-/// Whether Cranelift checks its input, and that registers hold what instructions expect.
-const CHECKED: &str = if cfg!(debug_assertions) { "true" } else { "false" };
 
 /// What a function is for, which decides how registers are allocated.
 #[derive(Clone, Copy, Debug)]

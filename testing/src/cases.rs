@@ -19,6 +19,17 @@ pub fn cases(usual: u32) -> u32 {
     }
 }
 
+/// As many of a list as [`cases`] says of its length, evenly spaced, for tests that try all of it.
+pub fn some<T>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut all: Vec<T> = all.into_iter().collect();
+    let length = all.len();
+    let wanted = cases(u32::try_from(length).expect("lists are short")) as usize;
+    let until = |i: usize| i * wanted / length;
+    let mut i = 0..length;
+    all.retain(|_| i.next().is_some_and(|i| until(i) < until(i + 1)));
+    all
+}
+
 /// The configuration of a property test that tries `usual` cases.
 pub fn with_cases(usual: u32) -> Config {
     Config::with_cases(cases(usual))

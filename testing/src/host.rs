@@ -4,11 +4,31 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
-use resnetc::Isa;
+use resnetc::{Isa, IsaChoice};
 
-/// Whether this machine runs code of an instruction set. If not, that is reported on the console.
+/// If set to a list such as `avx2,baseline`, tests run code of these instruction sets only.
+pub const WANTED: &str = "RESNETC_ISAS";
+
+/// Whether tests run code of an instruction set: it is wanted, and the machine can. If not, that is
+/// reported on the console.
+///
+/// # Panics
+/// If [`WANTED`] names something else than instruction sets.
 pub fn runs(isa: Isa) -> bool {
-    isa.enable().inspect_err(|e| not_run(&format!("{isa} code"), &e.lack.to_string())).is_ok()
+    let lack = match isa.enable() {
+        Ok(()) if is_wanted(isa) => return true,
+        Ok(()) => format!("{WANTED} leaves it out"),
+        Err(e) => e.lack.to_string(),
+    };
+    not_run(&format!("{isa} code"), &lack);
+    false
+}
+
+fn is_wanted(isa: Isa) -> bool {
+    let Ok(wanted) = std::env::var(WANTED) else { return true };
+    let names: Vec<IsaChoice> =
+        wanted.split(',').map(|name| name.parse().expect("instruction sets")).collect();
+    names.contains(&IsaChoice::Exactly(isa))
 }
 
 /// Reports on the console what is not tested, once per test program.

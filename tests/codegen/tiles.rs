@@ -9,6 +9,7 @@ use resnetc::codegen::vir::*;
 use resnetc::codegen::x64;
 
 use super::support::{Given, compiled, emulated, processed};
+use resnetc_testing::cases::with_cases;
 use resnetc_testing::host::runs;
 
 /// Values of a tile.
@@ -150,6 +151,8 @@ fn random(dice: &[u32]) -> Program {
 }
 
 proptest! {
+    #![proptest_config(with_cases(256))]
+
     #[test]
     fn tiles_are_what_the_cpu_makes_of_them(
         left in prop::sample::select(&LEFT[..]), spread in 0usize..40,

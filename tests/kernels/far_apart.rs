@@ -305,7 +305,7 @@ impl Even {
     }
 
     /// The results, row by row of all outputs.
-    fn rows(self, data: &[f32], numbers: &Numbers) -> Vec<Vec<u32>> {
+    fn rows(self, data: &[f32], engine: Engine, numbers: &Numbers) -> Vec<Vec<u32>> {
         let shape = [1, self.channels, SIZE[0], SIZE[1]];
         let [r, s] = self.window.kernel;
         let weights = reals(20 * self.channels * r * s, 12);
@@ -315,7 +315,6 @@ impl Even {
         ];
         let (op, dst) = (Op::Conv(Conv::new(self.window, 1)), (Layout::Blocked, Pads::default()));
         let [_, _, rows, columns] = reference(&op, &sources).shape[..] else { return Vec::new() };
-        let engine = tile_engines()[0];
         let how = (numbers.precision, algorithm("fixed_point"));
         let got = run_with(how, engine, &op, &sources, dst, None, 1);
         let got = got.expect("the kernel exists");
@@ -330,13 +329,13 @@ impl Even {
     }
 
     /// Where a NaN makes all rows direct, those that do not see it are rounded differently.
-    fn check(self, numbers: &Numbers) {
+    fn check(self, engine: Engine, numbers: &Numbers) {
         let data = self.data();
-        let tiles = self.rows(&data, numbers);
+        let tiles = self.rows(&data, engine, numbers);
         let with = |change: &dyn Fn(&mut Vec<f32>)| {
             let mut data = data.clone();
             change(&mut data);
-            self.rows(&data, numbers)
+            self.rows(&data, engine, numbers)
         };
         let nan = |data: &mut Vec<f32>| data[0] = f32::NAN;
         let direct = with(&nan);
@@ -372,7 +371,10 @@ impl Even {
 /// influence.
 #[test]
 fn rows_without_dark_windows_are_computed_by_tiles() {
-    for numbers in &NUMBERS {
-        Even::all().into_iter().for_each(|even| even.check(numbers));
+    // Not the machine's own code, if the emulator computes the same.
+    for engine in tile_engines().into_iter().take(1) {
+        for numbers in &NUMBERS {
+            Even::all().into_iter().for_each(|even| even.check(engine, numbers));
+        }
     }
 }

@@ -7,7 +7,7 @@ use proptest::test_runner::TestCaseError;
 use resnetc::kernels::winograd::matrices::Transforms;
 use resnetc_ir::Layout::{Blocked, Planar};
 use resnetc_ir::op::{Activation, Conv, Op, Pads, Window};
-use resnetc_testing::cases::with_cases;
+use resnetc_testing::cases::{some, with_cases};
 
 use super::engine::{How, Source, algorithm, engines, reference, run_with};
 use super::extremes::PLANTS;
@@ -214,7 +214,7 @@ proptest! {
 #[test]
 fn rows_of_every_length_are_right() {
     let lengths = (1..=35).flat_map(|tiles| [7, 8].map(move |extent| (tiles, extent)));
-    for (tiles, extent) in lengths {
+    for (tiles, extent) in some(lengths) {
         let case = PlanarCase {
             batch: 1,
             size: [2 * 3 + extent, 8 * tiles + extent - 2],

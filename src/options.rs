@@ -244,7 +244,7 @@ impl Options {
             return self.refuse(INTERPRETED);
         }
         let tuned = |reason| NoEffect { option: OptionName::Tuned, reason };
-        let tuned = self.numerics.choice().map(tuned);
+        let tuned = self.numerics.why_untuned().map(tuned);
         let threads = self.pool.is_some().then_some(THREADS);
         self.refuse(&tuned.into_iter().chain(threads).collect::<Vec<_>>())
     }

@@ -43,6 +43,8 @@ class OnnxRuntime(Engine):
     packages = ("onnxruntime",)
 
     def start(self):
+        # Its package reports its use over the network, from a thread.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         self.ort = onnxruntime

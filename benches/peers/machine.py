@@ -22,7 +22,9 @@ def cpu_name():
     except OSError:
         return platform.processor() or platform.machine()
     known = {key.strip(): value.strip() for key, value in fields.items()}
-    numbers = [f"{key} {known[key]}" for key in ("cpu family", "model") if key in known]
+    # Arm's cores have no names there, only the numbers of who made them and which they are.
+    keys = ("cpu family", "model", "CPU implementer", "CPU part")
+    numbers = [f"{key} {known[key]}" for key in keys if key in known]
     return f"{known.get('model name', platform.machine())} ({', '.join(numbers)})"
 
 

@@ -62,7 +62,7 @@ impl Numerics {
     }
 
     /// Why measured times cannot choose algorithms, if they cannot.
-    pub fn choice(self) -> Option<&'static str> {
+    pub fn why_untuned(self) -> Option<&'static str> {
         match self {
             Numerics::Fast | Numerics::Half => None,
             Numerics::Portable => Some("portable numerics choose algorithms by the network alone"),

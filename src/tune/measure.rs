@@ -158,7 +158,7 @@ pub fn measure(network: &Network, progress: &mut dyn FnMut(u64, u64)) -> Result<
 
 /// The distinct layers with a choice, not yet timed.
 fn layers(graph: &Graph, options: &Options) -> Result<Vec<Layer>, Error> {
-    if options.numerics.choice().is_some() {
+    if options.numerics.why_untuned().is_some() {
         return Ok(Vec::new());
     }
     let (_, machine) = compile::machine(options)?;

@@ -229,7 +229,7 @@ impl Common {
         if own.training.is_some() {
             self.refuse(&[OptionName::Dims], "the size of a step's images is a key of the spec")?;
         }
-        if let Some(reason) = own.numerics.choice()
+        if let Some(reason) = own.numerics.why_untuned()
             && own.tuned_file().is_some()
         {
             self.refuse(&[OptionName::Tuned], reason)?;

@@ -78,7 +78,7 @@ impl From<CacheError> for Failure {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.common.refuse(&[OptionName::Memory], "layers are measured one by one")?;
-    let fixed = args.common.model.numerics.choice();
+    let fixed = args.common.model.numerics.why_untuned();
     if let Some(reason) = fixed {
         args.common.refuse(&[OptionName::Tuned], reason)?;
     }
@@ -208,7 +208,7 @@ fn text(report: &Report, numerics: Numerics) -> String {
         }
     }
     if report.layers.is_empty() {
-        let why = numerics.choice().unwrap_or("no layer has more than one algorithm");
+        let why = numerics.why_untuned().unwrap_or("no layer has more than one algorithm");
         let _ = writeln!(text, "nothing to choose: {why}");
     } else {
         let _ = writeln!(

@@ -75,7 +75,7 @@ impl Choices {
 }
 
 fn read(wish: Wish<'_>) -> Option<Arc<Tuned>> {
-    if wish.numerics.choice().is_some() {
+    if wish.numerics.why_untuned().is_some() {
         return None;
     }
     let machine = wish.machine()?;

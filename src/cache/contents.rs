@@ -95,7 +95,10 @@ impl FileVersion {
         let read = ReadFile::read(path).map_err(|e| format!("{}: {e}", path_line(path)))?;
         match is_it(&read) {
             true => Ok(read),
-            false => Err(format!("{} was changed just now", path_line(path))),
+            false => {
+                let path = path_line(path);
+                Err(format!("{path} was changed just now, or cannot be identified"))
+            }
         }
     }
 }

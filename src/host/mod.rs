@@ -10,6 +10,7 @@
 //! | [`caches`] | how large the caches are |
 //! | [`cpu`] | what kind of CPU it is |
 //! | `owner` | who may write to a file, where Windows keeps that |
+//! | `record` | which file it is and when it was changed, where Windows keeps that |
 //! | [`signals`] | makes errors of what would otherwise end the process |
 //!
 //! Queries have no side effects. A function that changes the process is called `enable`.
@@ -23,5 +24,7 @@ pub mod executable;
 pub mod features;
 #[cfg(windows)]
 pub mod owner;
+#[cfg(windows)]
+pub mod record;
 pub mod signals;
 pub mod tiles;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 /// What the system changes whenever a file is replaced or written to. The time of the last change
-/// of the file's record (`ctime`) cannot be set by programs.
+/// of the file's record (`ctime`) is not set by programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     device: u64,
@@ -34,8 +34,22 @@ impl Identity {
         })
     }
 
-    /// Systems that are not Unix do not tell.
-    #[cfg(not(unix))]
+    /// The file at a path; `None` if there is none, or the system does not tell.
+    #[cfg(windows)]
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let record = crate::host::record::record(&std::fs::File::open(path).ok()?).ok()?;
+        let is_told = !record.is_folder && record.changed != (0, 0);
+        is_told.then_some(Identity {
+            device: record.volume,
+            number: record.number,
+            bytes: record.bytes,
+            modified: record.modified,
+            changed: record.changed,
+        })
+    }
+
+    /// Other systems do not tell.
+    #[cfg(not(any(unix, windows)))]
     pub(crate) fn of(_: &Path) -> Option<Self> {
         None
     }

@@ -60,7 +60,12 @@ fn gather(folder: &Path, only: Option<&str>) {
 /// `AuthenticAMD-25-17-avx2-t1`
 fn file_name(key: &MachineKey) -> String {
     let part = |name: &str| key.cpu.get(name).map_or("unknown", String::as_str);
-    let [vendor, family, model] = ["vendor_id", "cpu family", "model"].map(part);
+    // Arm's CPUs have numbers for who made them and which they are, and nothing in between.
+    let names = match key.cpu.contains_key("CPU part") {
+        true => ["CPU implementer", "CPU part", "CPU variant"],
+        false => ["vendor_id", "cpu family", "model"],
+    };
+    let [vendor, family, model] = names.map(part);
     format!("{vendor}-{family}-{model}-{}-t{}", key.isa, key.threads)
 }
 

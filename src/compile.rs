@@ -74,9 +74,12 @@ pub(crate) fn compile_apart(
     let interpret = |graph, why| Ok(Outcome::Interpreted(interpreted::model(graph, options, why)?));
     match (options.engine, refusal) {
         (Engine::Interpreted, _) => return interpret(graph, Interpreted::AskedFor),
-        (Engine::Auto, Some(refusal)) => return interpret(graph, Interpreted::NoCode(refusal)),
-        (Engine::Compiled, Some(refusal)) => return Err(Error::NoCode(refusal)),
-        (Engine::Compiled | Engine::Auto, None) => {}
+        // The interpreter has other bits than those that some numerics promise.
+        (Engine::Auto, Some(refusal)) if !options.numerics.is_portable() => {
+            return interpret(graph, Interpreted::NoCode(refusal));
+        }
+        (_, Some(refusal)) => return Err(Error::NoCode(refusal)),
+        (_, None) => {}
     }
     let mut clock = Clock::default();
     let remarks = schedule(&mut graph, options)?;

@@ -146,7 +146,7 @@ const MEMORY: Advice = Advice::new(
 
 fn without_fused(numerics: &str) -> String {
     format!(
-        "{numerics} numerics have the bits of fused multiply-adds, which this CPU does not have"
+        "{numerics} numerics have the bits of fused multiply-adds, which the target CPU does not have"
     )
 }
 

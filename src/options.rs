@@ -32,7 +32,8 @@ pub enum Engine {
     /// are refused, and reports are empty.
     Interpreted,
     /// Machine code, or the interpreter where the system allows no executable memory;
-    /// [`CompileReport::interpreted`](crate::compile::CompileReport::interpreted) says which.
+    /// [`CompileReport::interpreted`](crate::compile::CompileReport::interpreted) says which. Never
+    /// the interpreter for numerics that promise bits ([`Numerics::is_portable`]): it has others.
     Auto,
 }
 

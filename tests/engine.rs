@@ -35,8 +35,11 @@ fn fixture(file: &str) -> PathBuf {
 }
 
 fn network(engine: Engine) -> Network {
-    let options = Options::default().engine(engine).batch(PICTURES);
-    Compiler::new(options).load(fixture("model.onnx")).expect("fixture")
+    with(Options::default().engine(engine))
+}
+
+fn with(options: Options) -> Network {
+    Compiler::new(options.batch(PICTURES)).load(fixture("model.onnx")).expect("fixture")
 }
 
 fn model(engine: Engine) -> Model {
@@ -147,6 +150,12 @@ mod denied {
         match network(Engine::Compiled).compile() {
             Err(Error::NoCode(found)) => assert_eq!(found, refusal),
             other => panic!("{other:?}"),
+        }
+        for numerics in [Numerics::Exact, Numerics::Portable] {
+            match with(Options::default().engine(Engine::Auto).numerics(numerics)).compile() {
+                Err(Error::NoCode(found)) => assert_eq!(found, refusal, "bits are promised"),
+                other => panic!("{other:?}"),
+            }
         }
         let model = model(Engine::Auto);
         assert_eq!(model.report().interpreted, Some(Interpreted::NoCode(refusal)));

@@ -6,6 +6,11 @@ skip() {
     exit 0
 }
 
+# Whether these are the packages that this knows.
+is_debian() {
+    [ "$(dpkg --print-architecture)" = amd64 ] && grep -q '^ID=debian$' /etc/os-release
+}
+
 # need TOOL...: skips without any of these.
 need() {
     local tool
@@ -14,11 +19,22 @@ need() {
     done
 }
 
-# install PACKAGE...: installs packages, if that is allowed.
-install() {
-    [ "$(id -u)" = 0 ] || skip "$* is not installed"
-    apt-get install -y --no-install-recommends "$@" > "$cache/install.log" 2>&1 \
-        || skip "$* cannot be installed: $(tail -n 1 "$cache/install.log")"
+# apt_get ARGUMENT...: as the system's, but it neither asks nor waits long for a network that is down.
+apt_get() {
+    DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::http::Timeout=20 -o Acquire::Retries=1 "$@"
+}
+
+# update: learns which packages there are. For root only.
+update() {
+    apt_get update > "$cache/update.log" 2>&1
+}
+
+# install_packages PACKAGE...: installs packages, if that is allowed.
+install_packages() {
+    [ "$(id -u)" = 0 ] || skip "it needs sudo apt-get install $*"
+    update || true
+    apt_get install -y --no-install-recommends "$@" > "$cache/install.log" 2>&1 \
+        || skip "$* were not installed: $(tail -n 1 "$cache/install.log")"
 }
 
 # unpack FOLDER PACKAGE...: the compiler and these packages in a folder, once; sets RUSTC.
@@ -26,19 +42,21 @@ unpack() {
     local root=$1 libraries package version least minor
     shift
     if [ ! -e "$root/unpacked" ]; then
-        rm -rf "$root" && mkdir -p "$root/packages"
+        # What is there otherwise was left by a run that was interrupted, or is not ours.
+        [ ! -e "$root" ] || [ -e "$root/ours" ] || skip "$root is there already; name another folder"
+        rm -rf "$root" && mkdir -p "$root/packages" && touch "$root/ours"
         # Its own libraries have names with versions.
         libraries=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
             --no-replaces --no-enhances rustc-web 2> /dev/null | grep -E '^lib(std-rust-web|llvm)[^:]*$' || true)
         [ -n "$libraries" ] || skip "there is no package rustc-web"
         # shellcheck disable=SC2086
-        (cd "$root/packages" && apt-get download rustc-web $libraries "$@" > ../download.log 2>&1) \
+        (cd "$root/packages" && apt_get download rustc-web $libraries "$@" > ../download.log 2>&1) \
             || skip "rustc-web cannot be downloaded: $(tail -n 1 "$root/download.log")"
         for package in "$root"/packages/*.deb; do
             dpkg-deb -x "$package" "$root"
         done
         rm -rf "$root/packages"
-        printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' \
+        printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' \
             "$root/usr/lib/x86_64-linux-gnu" "$root/usr/bin/rustc" > "$root/rustc"
         chmod +x "$root/rustc"
         touch "$root/unpacked"

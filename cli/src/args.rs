@@ -40,9 +40,10 @@ pub(crate) struct ModelOptions {
     /// Instruction set: auto, amx, avx512vnni, avx512, avxvnni, avx2, neoni8mm, neondot, neon or baseline
     #[arg(long, default_value = "auto", value_parser = IsaChoice::from_str)]
     pub(crate) isa: IsaChoice,
-    /// fast; portable: as fast, with the same bits on every CPU that has fused multiply-adds;
-    /// exact: so, too, and only algorithms that round no more than direct convolution; or half: as
-    /// fast, with weights of 16 bits, which take half of the memory
+    /// fast; portable: the same bits on every CPU with fused multiply-adds, hardly slower except
+    /// where `fast` uses AMX; exact: likewise, with only the algorithms that round no more than
+    /// direct convolution; or half: like `fast`, with weights of 16 bits, which take half of the
+    /// memory
     #[arg(long, default_value = "fast", value_parser = numerics)]
     pub(crate) numerics: Numerics,
     /// Weights for a built-in network or a spec, under PyTorch's names [default: random]

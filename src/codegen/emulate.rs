@@ -588,7 +588,13 @@ impl<'a, const LANES: usize, const FUSED: bool> EmulatedCpu<'a, LANES, FUSED> {
 }
 
 fn multiply_add<const FUSED: bool>(sum: f32, a: f32, b: f32) -> f32 {
-    if FUSED { a.mul_add(b, sum) } else { sum + a * b }
+    if FUSED { fused(a, b, sum) } else { sum + a * b }
+}
+
+/// `a * b + c`, rounded once.
+pub fn fused(a: f32, b: f32, c: f32) -> f32 {
+    // The C library of MinGW rounds twice.
+    if cfg!(windows) { libm::fmaf(a, b, c) } else { a.mul_add(b, c) }
 }
 
 fn lane(op: Arith) -> fn(f32, f32) -> f32 {

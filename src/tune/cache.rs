@@ -218,9 +218,11 @@ mod tests {
 
     #[test]
     fn the_first_variable_of_three_names_the_folder() {
-        let all = [("RESNETC_CACHE_DIR", "own"), ("XDG_CACHE_HOME", "/xdg"), ("HOME", "/home/me")];
+        let absolute = std::env::temp_dir();
+        let xdg = ("XDG_CACHE_HOME", absolute.to_str().expect("Unicode"));
+        let all = [("RESNETC_CACHE_DIR", "own"), xdg, ("HOME", "/home/me")];
         assert_eq!(folder_of(&all), Some("own".into()));
-        assert_eq!(folder_of(&all[1..]), Some("/xdg/resnetc".into()));
+        assert_eq!(folder_of(&all[1..]), Some(absolute.join("resnetc")));
         assert_eq!(folder_of(&all[2..]), Some("/home/me/.cache/resnetc".into()));
         assert_eq!(
             folder_of(&[("XDG_CACHE_HOME", "relative"), all[2]]),

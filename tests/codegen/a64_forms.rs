@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use resnetc::codegen::emulate::fused;
+
 use super::a64_processor::{Processor, Vector, bytes, of_bytes};
 
 /// What an instruction does: lane by lane, to a vector, or anything.
@@ -204,7 +206,7 @@ impl Word {
 /// Rounded once.
 fn multiply_add(d: u32, n: u32, m: u32) -> u32 {
     let [d, n, m] = [d, n, m].map(f32::from_bits);
-    n.mul_add(m, d).to_bits()
+    fused(n, m, d).to_bits()
 }
 
 fn multiply_add_element(w: Word, d: Vector, n: Vector, m: Vector) -> Vector {

@@ -4,7 +4,7 @@
 //! Source: Intel, "Intel 64 and IA-32 Architectures Software Developer's Manual", volume 2.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
-use resnetc::codegen::emulate::EmulatedMemory;
+use resnetc::codegen::emulate::{EmulatedMemory, fused};
 use resnetc::codegen::encoded::Encoded;
 
 type Vector = [u32; 16];
@@ -290,7 +290,7 @@ impl Processor<'_> {
             Vmaxps => self.write(i, on(|a, b| if a > b { a } else { b })),
             Vminps => self.write(i, on(|a, b| if a < b { a } else { b })),
             Vfmadd231ps => {
-                self.write(i, |l| float(l).0.mul_add(float(l).1, f32::from_bits(d[l])).to_bits())
+                self.write(i, |l| fused(float(l).0, float(l).1, f32::from_bits(d[l])).to_bits())
             }
             Vxorps | Vpxord | Vpxor => self.write(i, |l| a[l] ^ b[l]),
             Vorps | Vpord => self.write(i, |l| a[l] | b[l]),

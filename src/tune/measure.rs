@@ -115,7 +115,8 @@ impl FromIterator<Layer> for Tuned {
 
 /// Times the algorithms of each distinct layer of a network that has a choice, with the layers in
 /// the network's order. `progress` receives the number of candidates that are done, and the total.
-/// With numerics that leave no choice ([`Numerics::why_untuned`](crate::Numerics::why_untuned)) there are none.
+/// With numerics that leave no choice there are none
+/// ([`Numerics::why_untuned`](crate::Numerics::why_untuned)).
 ///
 /// A layer is timed alone, with weights as far away in the memory hierarchy as in a network.
 /// Algorithms take turns, so that a machine that slows down affects all of them. Layers whose times

@@ -7,6 +7,7 @@ use resnetc::codegen::vir::*;
 use resnetc::isa::IntegerDot;
 
 use super::support::{Given, compare, compiled, emulated, processed};
+use resnetc_testing::cases::some;
 use resnetc_testing::host::runs;
 
 const ODD: [f32; 26] = [
@@ -142,16 +143,16 @@ fn program(target: Target, inst: Inst, len: usize, crowded: bool) -> Program {
 
 fn check(target: Target, fused: bool, run: impl Fn(&Program, &[Given]) -> Vec<Vec<f32>>) {
     let (given, len) = pairs();
-    for arrangement in ARRANGEMENTS {
+    let arranged = ARRANGEMENTS.map(|arrangement| {
         let registers = arrangement.map(V);
-        let more = more_instructions(target, registers);
-        for inst in instructions(registers).into_iter().chain(more) {
-            for crowded in [false, true] {
-                let program = program(target, inst.clone(), len, crowded);
-                let outcome = compare(&run(&program, &given), &emulated(&program, &given, fused));
-                outcome.unwrap_or_else(|e| panic!("{e}\n{program}"));
-            }
-        }
+        [instructions(registers), more_instructions(target, registers)].concat()
+    });
+    // One instruction after the other, so that a share has some of each.
+    let all = (0..arranged[0].len()).flat_map(|i| arranged.iter().map(move |list| &list[i]));
+    for (inst, crowded) in some(all.flat_map(|inst| [false, true].map(|crowded| (inst, crowded)))) {
+        let program = program(target, inst.clone(), len, crowded);
+        let outcome = compare(&run(&program, &given), &emulated(&program, &given, fused));
+        outcome.unwrap_or_else(|e| panic!("{e}\n{program}"));
     }
 }
 

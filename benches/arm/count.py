@@ -10,6 +10,7 @@ import json
 import math
 import os
 import sys
+import time
 
 from blocks import KINDS, difference, loops, read, tally
 from emulator import CPUS, PEERS, Emulator, Problem, call, versions
@@ -108,6 +109,8 @@ def make(emulator, resnetc, network):
     os.makedirs(os.path.dirname(onnx), exist_ok=True)
     if not os.path.exists(onnx):
         emulator.run(CPUS["max"], [resnetc, "zoo", "make", network, "--seed", "1", "-o", onnx])
+        # A file that was modified just before is read twice, which only the first of two processes would do.
+        time.sleep(5)
     report = json.loads(emulator.run(CPUS["max"], [resnetc, "info", onnx, "--json"]))
     shape = report["inputs"][0]["shape"]
     arrays.write_npy(numbers, shape, arrays.normal(1, math.prod(shape)))
